@@ -1,0 +1,1 @@
+//! Payload text to values.

@@ -1,0 +1,1 @@
+//! Data, no behaviour.

@@ -1,0 +1,1 @@
+//! The protocol of one shard, without sockets and without a clock.

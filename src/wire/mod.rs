@@ -1,0 +1,1 @@
+//! Bytes to payload text and back, without sockets.

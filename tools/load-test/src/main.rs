@@ -1,0 +1,2 @@
+//! Drives shardring against a gateway and reports what it saw.
+fn main() {}

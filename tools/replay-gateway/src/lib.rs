@@ -1,0 +1,1 @@
+//! A Discord gateway in a process.
