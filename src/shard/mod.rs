@@ -1,1 +1,597 @@
 //! The protocol of one shard, without sockets and without a clock.
+//!
+//! [`Shard::receive`] is the spine, the function to read first: open the wire, scan the envelope,
+//! step the session, ask whether the handler wants this kind, read it into the arena, call the
+//! handler. `session` holds every rule of the protocol; `identify` the gate that all cores share;
+//! `handler` what the user sees. This room never opens a socket, starts a thread or asks a clock:
+//! moments are arguments, and the [`Desk`] carries the one clock that times stages.
+//!
+//! Invariant: after each input the driver calls [`Shard::settle`] and drains the outputs before
+//! the next input.
+
+pub mod backoff;
+pub mod close;
+pub mod counters;
+mod desk;
+pub mod handler;
+pub mod heartbeat;
+pub mod id;
+pub mod identify;
+pub mod notice;
+pub mod outbox;
+pub mod payload;
+pub mod session;
+pub mod settings;
+pub mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use desk::{Desk, Factory};
+pub use id::ShardId;
+
+use crate::clock::{Rng, Time};
+use crate::command::Encoded;
+use crate::config::{Delivery, Interest};
+use crate::decode::{DecodeError, Envelope, Root};
+use crate::error::{Error, ErrorKind};
+use crate::metrics::{Metrics, RoundTrips, ShardMetrics};
+use crate::model::EventKind;
+use crate::shard::close::LinkEnd;
+use crate::shard::desk::Delivered;
+use crate::shard::handler::{Handler, Link};
+use crate::shard::identify::IdentifyGate;
+use crate::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
+use crate::shard::outbox::{Completion, Dropped};
+use crate::shard::session::Session;
+use crate::shard::settings::SessionSettings;
+use crate::wire::{
+    ChunkPool, Compression, GatewayUrl, Opened, Upgrade, Wire, WireError, WireLimits,
+};
+
+/// One shard: its session, and the wire of its connection while it has one.
+pub struct Shard {
+    session: Session,
+    wire: Option<Box<Wire>>,
+    common: Arc<Common>,
+    rng: Rng,
+    /// Frames that wait to be written, in order.
+    outgoing: Vec<u8>,
+    /// What the payloads in `outgoing` are, and of those taken but not yet written.
+    queued: Vec<Sent>,
+    writing: Vec<Sent>,
+    /// What broke the last connection, for the notice of its end.
+    wire_error: Option<WireError>,
+    paused_at: Option<Time>,
+    /// Time in which the handler had this shard paused: nobody read it then.
+    paused_total: Duration,
+    was_ready: bool,
+}
+
+/// What all shards of an engine are made with.
+#[derive(Debug)]
+pub struct Common {
+    /// What IDENTIFY says, and time-outs.
+    pub settings: Arc<SessionSettings>,
+    /// What the handler wants to see.
+    pub interest: Interest,
+    /// The gate that IDENTIFYs pass.
+    pub gate: Arc<IdentifyGate>,
+    /// The gateway's cached address, with its query.
+    pub main_url: GatewayUrl,
+    /// Transport compression.
+    pub compression: Compression,
+    /// Bounds of one message.
+    pub limits: WireLimits,
+}
+
+/// How far [`Shard::receive`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes used; the rest must be given again.
+    pub used: usize,
+    /// Why it stopped.
+    pub flow: Flow,
+}
+
+/// Why [`Shard::receive`] stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// All bytes were used.
+    All,
+    /// The shard is paused, or the core's dispatches are stopped.
+    Paused,
+    /// The budget is used up; others have their turn.
+    Budget,
+    /// The connection is over. Report it by [`Shard::link_ended`].
+    Ended(LinkEnd),
+}
+
+impl Shard {
+    /// A shard that waits for [`start`](Self::start).
+    pub fn new(id: ShardId, common: Arc<Common>, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let session = Session::new(
+            id,
+            Arc::clone(&common.settings),
+            Arc::clone(&common.gate),
+            rng.next_u64(),
+        );
+        Self {
+            session,
+            wire: None,
+            common,
+            rng,
+            outgoing: Vec::new(),
+            queued: Vec::new(),
+            writing: Vec::new(),
+            wire_error: None,
+            paused_at: None,
+            paused_total: Duration::ZERO,
+            was_ready: false,
+        }
+    }
+
+    /// Bytes came from the socket: the spine.
+    ///
+    /// `received_at` is when they were taken from the socket. Each payload takes one from
+    /// `budget`; whole payloads only, so a large one is not interrupted.
+    pub fn receive<H: Handler>(
+        &mut self,
+        received_at: Time,
+        bytes: &[u8],
+        budget: &mut u32,
+        desk: &mut Desk<H>,
+    ) -> Received {
+        desk.stage.mark = desk.stage.now();
+        let mut used = 0;
+        let flow = loop {
+            if used == bytes.len() {
+                break Flow::All;
+            }
+            if self.paused_at.is_some() || desk.is_halted() {
+                break Flow::Paused;
+            }
+            if *budget == 0 {
+                break Flow::Budget;
+            }
+            let Some(wire) = &mut self.wire else {
+                used = bytes.len(); // The connection was given up: nobody wants its bytes.
+                break Flow::All;
+            };
+            let (n, opened) = match wire.open(&bytes[used..], &mut desk.pool, &mut desk.payload) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    self.wire_error = Some(error);
+                    break Flow::Ended(end_of(error));
+                }
+            };
+            used += n;
+            match opened {
+                Opened::Payload { .. } => {
+                    *budget -= 1;
+                    self.payload(received_at, desk);
+                }
+                Opened::Upgraded => self.session.link_opened(received_at),
+                Opened::Ping(ping) => {
+                    Wire::seal_pong(&ping, mask(&mut self.rng), &mut self.outgoing);
+                }
+                Opened::Close(close) => break Flow::Ended(LinkEnd::Closed(close.code)),
+                _ => {}
+            }
+        };
+        Received { used, flow }
+    }
+
+    /// One payload lies in the desk's buffer.
+    fn payload<H: Handler>(&mut self, received_at: Time, desk: &mut Desk<H>) {
+        desk.note_len();
+        let text = desk.payload.text();
+        let counters = &mut desk.stage.metrics.counters;
+        counters.payloads += 1;
+        counters.text_len += text.len() as u64;
+        let Ok(envelope) = Envelope::scan(text) else {
+            // Not even the envelope can be read, so nobody knows what it was. If it was
+            // a dispatch, the next sequence number tells that one is missing.
+            counters.undecoded += 1;
+            return;
+        };
+        let now = received_at;
+        // A payload without an opcode but with an event's name can only be a dispatch.
+        match envelope.op.or(envelope.t.map(|_| DISPATCH)) {
+            Some(DISPATCH) => {
+                let kind = EventKind::from_name(envelope.t.unwrap_or(""));
+                let delivered = Delivered { kind, received_at, sequence: envelope.s };
+                self.dispatch(delivered, text.len() as u64, desk);
+            }
+            Some(HEARTBEAT) => self.session.heartbeat_asked(now),
+            Some(RECONNECT) => self.session.reconnect_asked(now),
+            Some(INVALID_SESSION) => {
+                let resumable = desk.control(|data| data.as_bool());
+                self.session.invalid_session(now, resumable.unwrap_or(false));
+            }
+            Some(HELLO) => {
+                let interval_ms =
+                    desk.control(|data| data.get("heartbeat_interval").and_then(|ms| ms.as_u64()));
+                self.session.hello(now, interval_ms.unwrap_or(HEARTBEAT_INTERVAL_MS));
+            }
+            Some(HEARTBEAT_ACK) => {
+                let before = self.session.counters().acks;
+                self.session.ack(now);
+                if self.session.counters().acks != before
+                    && let Some(round_trip) = self.session.latency().last()
+                {
+                    desk.stage.metrics.heartbeat.record(round_trip);
+                }
+            }
+            _ => counters.opcodes_unknown += 1,
+        }
+    }
+
+    /// A dispatch: judge its number, and deliver it as the interest asks.
+    fn dispatch<H: Handler>(&mut self, delivered: Delivered, text_len: u64, desk: &mut Desk<H>) {
+        let Delivered { kind, received_at: now, sequence } = delivered;
+        let session = &mut self.session;
+        let metrics = &mut desk.stage.metrics;
+        let verdict = match kind {
+            // A new session numbers anew; `ready` tells the session so.
+            EventKind::Ready => Verdict::Deliver,
+            _ => session.dispatch(now, sequence),
+        };
+        if kind == EventKind::Resumed {
+            session.resumed(now);
+        }
+        match verdict {
+            Verdict::Duplicate => {
+                metrics.counters.duplicates += 1;
+                return;
+            }
+            Verdict::Gap { first, last } => metrics.counters.missing += last - first + 1,
+            Verdict::Deliver => {}
+        }
+        metrics.counters.dispatches += 1;
+        let delivery = self.common.interest.delivery(kind);
+        let counters = metrics.kind_mut(kind);
+        counters.received += 1;
+        counters.text_len += text_len;
+        let decoded = match delivery {
+            _ if kind == EventKind::Ready => self.ready(delivered, delivery, desk),
+            Delivery::Skip => {
+                counters.skipped += 1;
+                Ok(())
+            }
+            Delivery::Raw => desk.deliver_raw(session, delivered),
+            Delivery::Typed => desk.deliver_typed(session, delivered, false, |_, _| (), true),
+            Delivery::RawAndTyped => desk.deliver_typed(session, delivered, true, |_, _| (), true),
+        };
+        if let Err(error) = decoded {
+            desk.deliver_undecoded(&mut self.session, delivered, error);
+        }
+        if std::mem::take(&mut desk.stage.effects.pause) {
+            self.pause(now);
+        }
+    }
+
+    /// READY: the session learns its id and where to resume, wanted or not; then the handler
+    /// sees it.
+    fn ready<H: Handler>(
+        &mut self,
+        delivered: Delivered,
+        delivery: Delivery,
+        desk: &mut Desk<H>,
+    ) -> Result<(), DecodeError> {
+        let session = &mut self.session;
+        let now = delivered.received_at;
+        if delivery == Delivery::Raw {
+            desk.deliver_raw(session, delivered)?;
+        }
+        let learn = |session: &mut Session, root: &Root<'_>| {
+            let data = root.json();
+            let session_id = data.get("session_id").and_then(|id| id.as_str());
+            let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
+            session.ready(now, session_id.unwrap_or(""), resume_url);
+            session.dispatch(now, delivered.sequence);
+        };
+        let keeps_text = delivery == Delivery::RawAndTyped;
+        let wanted = matches!(delivery, Delivery::Typed | Delivery::RawAndTyped);
+        if delivery == Delivery::Skip {
+            desk.stage.metrics.kind_mut(EventKind::Ready).skipped += 1;
+        }
+        let read = desk.deliver_typed(session, delivered, keeps_text, learn, wanted);
+        if read.is_err() {
+            // A READY that cannot be read still opens a session; it just cannot be resumed.
+            session.ready(now, "", None);
+            session.dispatch(now, delivered.sequence);
+        }
+        read
+    }
+
+    /// Bytes of this connection came, whether or not they can be looked at now.
+    pub fn heard(&mut self, now: Time) {
+        self.session.heard(now);
+    }
+
+    /// Starts: the shard dials when it is its turn.
+    pub fn start(&mut self, now: Time) {
+        self.session.start(now);
+    }
+
+    /// The answer to [`Action::Dial`]: where to, and the request to send first, which
+    /// [`take_outgoing`](Self::take_outgoing) gives.
+    pub fn dial(&mut self, target: Target) -> GatewayUrl {
+        let main = &self.common.main_url;
+        let url = match target {
+            Target::Main => None,
+            Target::Resume => self.session.resume_url().and_then(|url| GatewayUrl::parse(url).ok()),
+        };
+        let url = match url {
+            Some(url) => url.with_query(self.common.compression),
+            None => main.clone(),
+        };
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&self.rng.next_u64().to_le_bytes());
+        key[8..].copy_from_slice(&self.rng.next_u64().to_le_bytes());
+        let upgrade = Upgrade::new(&url, key);
+        self.outgoing = upgrade.request();
+        let wire = Wire::new(self.common.compression, self.common.limits, upgrade);
+        self.wire = Some(Box::new(wire));
+        self.wire_error = None;
+        url
+    }
+
+    /// The connection is over; what it held goes back to the pool.
+    pub fn release(&mut self, pool: &mut ChunkPool) {
+        if let Some(mut wire) = self.wire.take() {
+            wire.release(pool);
+        }
+        self.outgoing = Vec::new();
+        self.queued.clear();
+        self.writing.clear();
+    }
+
+    /// The connection ended (not by our [`Action::Drop`]).
+    pub fn link_ended(&mut self, now: Time, end: LinkEnd) {
+        // Nothing holds a shard without a connection; a paused one reconnects and is held again.
+        self.session.link_ended(now, end);
+    }
+
+    /// All bytes of the last [`take_outgoing`](Self::take_outgoing) are written.
+    pub fn written(&mut self, now: Time, metrics: &mut Metrics) {
+        for sent in self.writing.drain(..) {
+            match sent {
+                Sent::Heartbeat => metrics.counters.heartbeats += 1,
+                Sent::Identify => metrics.counters.identifies += 1,
+                Sent::Resume => metrics.counters.resumes += 1,
+                Sent::Command => metrics.counters.commands += 1,
+            }
+            self.session.transmitted(now, sent);
+        }
+    }
+
+    /// A deadline has passed. `unread` is the time, since the start, in which the core did not
+    /// read.
+    pub fn expire(&mut self, now: Time, unread: Duration) {
+        let paused = self.paused_for(now).unwrap_or_default();
+        self.session.expire(now, unread + self.paused_total + paused);
+    }
+
+    /// Queues a command of the user.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not queued; `completion` has been told too.
+    pub fn submit(
+        &mut self,
+        now: Time,
+        command: Encoded,
+        completion: Completion,
+    ) -> Result<(), Dropped> {
+        self.session.submit(now, command, completion)
+    }
+
+    /// Stops; the session ends, or stays resumable for some minutes.
+    pub fn stop(&mut self, now: Time, keep_session: bool) {
+        self.session.stop(now, keep_session);
+    }
+
+    /// No more events until [`unpause`](Self::unpause).
+    pub fn pause(&mut self, now: Time) {
+        self.paused_at.get_or_insert(now);
+    }
+
+    /// Events go on.
+    pub fn unpause(&mut self, now: Time) {
+        if let Some(since) = self.paused_at.take() {
+            self.paused_total += now - since;
+        }
+    }
+
+    /// Drains what the session has to say: notices to metrics and handler, payloads into frames.
+    /// Gives the driver's next action; call again until there is none.
+    pub fn settle<H: Handler>(&mut self, now: Time, desk: &mut Desk<H>) -> Option<Action> {
+        loop {
+            while let Some(notice) = self.session.poll_notice() {
+                self.notice(now, &notice, desk);
+            }
+            self.seal(now);
+            return match self.session.poll_order()? {
+                Order::Dial { target, .. } => Some(Action::Dial(target)),
+                Order::Drop => Some(Action::Drop),
+                Order::Close { code } => {
+                    Wire::seal_close(code, "", mask(&mut self.rng), &mut self.outgoing);
+                    continue;
+                }
+            };
+        }
+    }
+
+    fn notice<H: Handler>(&mut self, now: Time, notice: &Notice, desk: &mut Desk<H>) {
+        let counters = &mut desk.stage.metrics.counters;
+        match notice {
+            Notice::Ready { .. } => {
+                counters.readies += 1;
+                self.was_ready = true;
+            }
+            Notice::Resumed { replayed } => {
+                counters.resumed += 1;
+                counters.replayed += replayed;
+                self.was_ready = true;
+            }
+            Notice::Disconnected { cause } => counters.disconnects[cause.index()] += 1,
+            Notice::SessionLost { .. } => counters.sessions_lost += 1,
+            Notice::Fatal { error } => {
+                let detail = format!("shard {}: {error}", self.session.shard());
+                desk.stage.fail(Error::new(ErrorKind::Refused, detail));
+            }
+            _ => {}
+        }
+        let link = Link::from_notice(notice, now, self.wire_error);
+        desk.stage.link(&mut self.session, now, link);
+        if std::mem::take(&mut desk.stage.effects.pause) {
+            self.pause(now);
+        }
+    }
+
+    /// Turns the payloads that may go now into frames.
+    fn seal(&mut self, now: Time) {
+        if self.wire.is_none() {
+            return;
+        }
+        let mut text = Vec::new();
+        while let Some(sent) = self.session.poll_transmit(now, &mut text) {
+            // The session writes JSON from strings and numbers: always UTF-8.
+            if let Ok(payload) = std::str::from_utf8(&text) {
+                Wire::seal_text(payload, mask(&mut self.rng), &mut self.outgoing);
+                self.queued.push(sent);
+            }
+            text.clear();
+        }
+    }
+
+    /// Takes the frames that wait, to be written in one go. Not before the last were
+    /// [`written`](Self::written).
+    pub fn take_outgoing(&mut self) -> Option<Vec<u8>> {
+        if self.outgoing.is_empty() {
+            return None;
+        }
+        debug_assert!(self.writing.is_empty(), "one write in flight");
+        std::mem::swap(&mut self.queued, &mut self.writing);
+        Some(std::mem::take(&mut self.outgoing))
+    }
+
+    /// When [`expire`](Self::expire) is to be called.
+    pub fn poll_deadline(&self) -> Option<Time> {
+        self.session.poll_deadline()
+    }
+
+    /// Which shard.
+    pub fn id(&self) -> ShardId {
+        self.session.shard()
+    }
+
+    /// The session's protocol state.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// It was READY at least once.
+    pub fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
+    /// The handler has it paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
+    /// It will never dial again.
+    pub fn is_retired(&self) -> bool {
+        self.session.state() == State::Retired
+    }
+
+    /// Bytes of a message that is not yet whole.
+    pub fn held_len(&self) -> usize {
+        self.wire.as_ref().map_or(0, |wire| wire.held_len())
+    }
+
+    /// Bytes that this message lacks, if that is known.
+    pub fn lacking_len(&self) -> Option<usize> {
+        self.wire.as_ref().and_then(|wire| wire.lacking_len())
+    }
+
+    fn paused_for(&self, now: Time) -> Option<Duration> {
+        self.paused_at.map(|since| now - since)
+    }
+
+    /// What the metrics show of it.
+    pub(crate) fn report(&self, now: Time, core: usize) -> ShardMetrics {
+        let session = &self.session;
+        let latency = session.latency();
+        let counters = session.counters();
+        let mut recent: Vec<Duration> = latency.recent().collect();
+        recent.reverse();
+        ShardMetrics {
+            shard: session.shard().id,
+            core,
+            state: session.state(),
+            session_id: session.session_id().map(str::to_owned),
+            sequence: session.sequence(),
+            round_trip: RoundTrips {
+                last: latency.last(),
+                recent,
+                min: latency.min(),
+                max: latency.max(),
+            },
+            last_ack_age: session.last_ack_at().map(|at| now - at),
+            paused_for: self.paused_for(now),
+            identifies: counters.identifies.into(),
+            resumes: counters.resumes.into(),
+            disconnects: counters.disconnects.iter().map(|count| u64::from(*count)).sum(),
+        }
+    }
+}
+
+/// What the driver is to do for a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open a connection to where [`Shard::dial`] says.
+    Dial(Target),
+    /// Cut the connection, or give up the dial; report nothing of it any more.
+    Drop,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("id", &self.id())
+            .field("state", &self.session.state())
+            .field("wire", &self.wire)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a wire error means for the session.
+fn end_of(error: WireError) -> LinkEnd {
+    match error {
+        WireError::Refused { status, .. } => LinkEnd::HttpStatus(status),
+        WireError::UpgradeMalformed
+        | WireError::UpgradeTooLong { .. }
+        | WireError::UpgradeHeader { .. } => LinkEnd::Upgrade,
+        _ => LinkEnd::Wire,
+    }
+}
+
+fn mask(rng: &mut Rng) -> [u8; 4] {
+    (rng.next_u64() as u32).to_le_bytes()
+}
+
+/// Opcodes that are received (protocol.md §1).
+const DISPATCH: u64 = 0;
+const HEARTBEAT: u64 = 1;
+const RECONNECT: u64 = 7;
+const INVALID_SESSION: u64 = 9;
+const HELLO: u64 = 10;
+const HEARTBEAT_ACK: u64 = 11;
+
+/// Taken where HELLO does not say: the documents' example.
+const HEARTBEAT_INTERVAL_MS: u64 = 45_000;

@@ -1,0 +1,520 @@
+//! One pinned thread: its ring, its shards, its handler. The loop that everything runs in.
+//!
+//! A turn reaps completions and hands their bytes to the shards, works off what waits, looks at
+//! deadlines and mail, and drains each shard it touched: orders, bytes to send, the next deadline.
+//! It never parses a byte and knows no rule of the protocol. Invariants: a shard is settled after
+//! each input; a ring buffer is recycled before the next completion is looked at; a turn ends
+//! after [`Limits::turn`] so that timers, mail and the handler's futures have theirs.
+//!
+//! The engine starts it; it calls shards, ring and links.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::{Rng, Time};
+use crate::config::{Config, Limits};
+use crate::driver::link::{Hold, Link, LinkKey, Links, Op, Receive, Sending};
+use crate::driver::mailbox::{Mail, Mailbox, Stop};
+use crate::driver::ring::{Completion, ConnectRequest, Ring};
+use crate::driver::shared::Shared;
+use crate::driver::system;
+use crate::metrics::Metrics;
+use crate::shard::handler::Handler;
+use crate::shard::session::{LinkEnd, Order};
+use crate::shard::{Desk, Flow, Shard};
+
+/// The clock of an engine: the same origin for all its cores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Time {
+        Time::ZERO + self.origin.elapsed()
+    }
+}
+
+/// One thread's everything.
+pub(crate) struct Core<H: Handler> {
+    // Drop order: the ring goes before what its operations point to.
+    pub(crate) ring: Ring,
+    pub(crate) links: Links,
+    pub(crate) shards: Vec<Slot>,
+    pub(crate) desk: Desk<H>,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) linger: Duration,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) rng: Rng,
+    pub(super) deadlines: BinaryHeap<Reverse<(Time, Wake)>>,
+    /// Links with a backlog to work on.
+    pub(super) runnable: VecDeque<LinkKey>,
+    /// Links whose receive ended for want of buffers: armed again at the turn's end.
+    pub(super) starved: Vec<LinkKey>,
+    pub(super) unread: Unread,
+    pub(crate) stopping: Option<Stop>,
+    /// Dials so far: names the answers of the resolver.
+    pub(super) dials: u64,
+    pub(super) trim_at: Option<Time>,
+    turn: u64,
+}
+
+/// A shard and where it stands with this core.
+pub(crate) struct Slot {
+    pub(crate) shard: Shard,
+    pub(crate) link: Option<LinkKey>,
+    /// The earliest deadline of it that lies in the heap.
+    armed: Option<Time>,
+    /// The dial whose name is being resolved, and the port to dial.
+    resolving: Option<u64>,
+    /// The turn in which `budget` was filled.
+    turn: u64,
+    budget: u32,
+}
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Shard(u32),
+    /// A send of this link should have ended.
+    Send(LinkKey),
+}
+
+/// Time in which the core did not read, though something may have come: a handler that blocked,
+/// a host that was suspended. A shard's silence in it is not the peer's fault.
+#[derive(Debug, Default)]
+struct Unread {
+    total: Duration,
+    /// When everything that had arrived was last known to be read.
+    read_up_to: Time,
+}
+
+/// Gaps shorter than this are the ordinary course of a loop.
+const UNREAD_GAP_MIN: Duration = Duration::from_millis(100);
+
+/// Completions handled between two looks at the ring.
+const COMPLETIONS_PER_LOOK: u32 = 256;
+
+/// How often freed memory is given back to the system, at most.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Linked time-out of a TCP connect. The session gives up a dial after the same time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Unread {
+    fn caught_up(&mut self, now: Time) {
+        self.total += self.gap(now);
+        self.read_up_to = now;
+    }
+
+    /// The loop was asleep until now and nothing had come; `late` is by how much it overslept.
+    fn slept(&mut self, now: Time, late: Duration) {
+        if late >= UNREAD_GAP_MIN {
+            self.total += late;
+        }
+        self.read_up_to = now;
+    }
+
+    fn gap(&self, now: Time) -> Duration {
+        let gap = now.since(self.read_up_to);
+        if gap >= UNREAD_GAP_MIN { gap } else { Duration::ZERO }
+    }
+
+    fn up_to(&self, now: Time) -> Duration {
+        self.total + self.gap(now)
+    }
+}
+
+impl<H: Handler> Core<H> {
+    pub(crate) fn new(
+        config: &Config,
+        ring: Ring,
+        shards: Vec<Shard>,
+        desk: Desk<H>,
+        clock: Clock,
+        mailbox: Arc<Mailbox>,
+        shared: Arc<Shared>,
+        rng: Rng,
+    ) -> Self {
+        let slots = shards
+            .into_iter()
+            .map(|shard| Slot {
+                shard,
+                link: None,
+                armed: None,
+                resolving: None,
+                turn: 0,
+                budget: 0,
+            })
+            .collect();
+        Self {
+            ring,
+            links: Links::default(),
+            shards: slots,
+            desk,
+            clock,
+            limits: config.limits.clone(),
+            linger: config.linger,
+            mailbox,
+            shared,
+            rng,
+            deadlines: BinaryHeap::new(),
+            runnable: VecDeque::new(),
+            starved: Vec::new(),
+            unread: Unread { total: Duration::ZERO, read_up_to: clock.now() },
+            stopping: None,
+            dials: 0,
+            trim_at: None,
+            turn: 0,
+        }
+    }
+
+    /// Starts every shard.
+    pub(crate) fn start_shards(&mut self) {
+        let now = self.clock.now();
+        for local in 0..self.shards.len() as u32 {
+            self.slot(local).shard.start(now);
+            self.settle(local);
+        }
+    }
+
+    /// One turn. True if there is more to do at once.
+    ///
+    /// # Errors
+    ///
+    /// The ring's own, which nothing can mend.
+    pub(crate) fn turn(&mut self) -> io::Result<bool> {
+        self.turn += 1;
+        self.desk.metrics.counters.turns += 1;
+        let end = self.clock.now() + self.limits.turn;
+        self.ring.signal(false);
+        if !self.linger.is_zero() {
+            self.ring.linger(self.limits.receive_buffers.into(), self.linger)?;
+        }
+        self.reap(end)?;
+        self.work_off_backlogs(end);
+        self.read_mail();
+        self.expire();
+        self.arm_starved()?;
+        self.relieve_pool()?;
+        self.trim();
+        self.ring.enter()?;
+        self.ring.signal(true);
+        Ok(!self.ring.is_idle() || !self.runnable.is_empty())
+    }
+
+    /// Reaps completions until there are none or the turn is over.
+    fn reap(&mut self, end: Time) -> io::Result<()> {
+        loop {
+            self.ring.enter()?;
+            for _ in 0..COMPLETIONS_PER_LOOK {
+                let Some(completion) = self.ring.reap() else { break };
+                self.complete(completion)?;
+            }
+            let now = self.clock.now();
+            if self.ring.is_reaped() && self.runnable.is_empty() {
+                self.unread.caught_up(now);
+            }
+            if now >= end || self.ring.is_idle() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn complete(&mut self, completion: Completion) -> io::Result<()> {
+        let (key, op) = LinkKey::parse(completion.user_data);
+        match op {
+            Op::Receive => self.received(key, completion)?,
+            Op::Send => self.sent(key, completion.result),
+            Op::Connect => self.connected(key, completion.result)?,
+            Op::Ignored => {}
+        }
+        self.remove_if_quiet(key);
+        Ok(())
+    }
+
+    /// Bytes came, or a multishot receive ended.
+    fn received(&mut self, key: LinkKey, completion: Completion) -> io::Result<()> {
+        let Completion { result, filled, more, .. } = completion;
+        let Some(link) = self.links.find(key) else {
+            // Nobody's: the link is gone. Its buffer is still ours to give back.
+            if let Some(filled) = filled {
+                self.ring.recycle(filled);
+            }
+            return Ok(());
+        };
+        if !more {
+            link.receive = Receive::Off;
+        }
+        let shard = link.shard;
+        let mut ended = None;
+        if let Some(filled) = filled {
+            if let Some(local) = shard
+                && filled.len() > 0
+            {
+                ended = self.take(key, local, &filled);
+            }
+            self.ring.recycle(filled);
+        }
+        let Some(local) = shard else { return Ok(()) };
+        if ended.is_none() && !more {
+            ended = match -result {
+                _ if result > 0 => None,
+                0 => Some(LinkEnd::Eof),
+                libc::ENOBUFS => {
+                    self.desk.metrics.counters.buffers_exhausted += 1;
+                    None
+                }
+                libc::ECANCELED | libc::EINTR => None,
+                errno => Some(LinkEnd::Lost { errno }),
+            };
+        }
+        match ended {
+            Some(end) => self.end_link(local, end),
+            None => {
+                if !more {
+                    self.starved.push(key);
+                }
+                self.settle(local);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the bytes of a ring buffer to a shard, or to the backlog if they have to wait.
+    fn take(&mut self, key: LinkKey, local: u32, filled: &crate::driver::ring::Filled) -> Option<LinkEnd> {
+        let now = self.clock.now();
+        let bytes = self.ring.bytes(filled);
+        let link = self.links.find(key)?;
+        let slot = &mut self.shards[local as usize];
+        self.desk.metrics.counters.wire_len += bytes.len() as u64;
+        slot.shard.heard(now);
+        let mut used = 0;
+        if link.backlog.is_empty() {
+            let budget = slot.budget(self.turn, self.limits.payloads_per_turn);
+            let received = slot.shard.receive(now, bytes, budget, &mut self.desk);
+            if let Flow::Ended(end) = received.flow {
+                return Some(end);
+            }
+            used = received.used;
+        }
+        if used < bytes.len()
+            && let Err(error) = link.backlog.push(&bytes[used..], &mut self.desk.pool)
+        {
+            return Some(LinkEnd::from(error));
+        }
+        if !link.backlog.is_empty() {
+            if slot.shard.is_paused() || self.desk.is_halted() {
+                link.hold = Hold::Paused;
+            } else if !link.is_runnable {
+                link.is_runnable = true;
+                self.runnable.push_back(key);
+            }
+        }
+        None
+    }
+
+    /// Gives each link with a backlog its share.
+    fn work_off_backlogs(&mut self, end: Time) {
+        for _ in 0..self.runnable.len() {
+            let Some(key) = self.runnable.pop_front() else { break };
+            self.work_off(key);
+            if self.clock.now() >= end {
+                break;
+            }
+        }
+    }
+
+    fn work_off(&mut self, key: LinkKey) {
+        let Some(link) = self.links.find(key) else { return };
+        link.is_runnable = false;
+        let Some(local) = link.shard else { return };
+        let slot = &mut self.shards[local as usize];
+        let mut ended = None;
+        while !link.backlog.is_empty() {
+            let now = self.clock.now();
+            let budget = slot.budget(self.turn, self.limits.payloads_per_turn);
+            let received = slot.shard.receive(now, link.backlog.front(), budget, &mut self.desk);
+            link.backlog.consume(received.used, &mut self.desk.pool);
+            match received.flow {
+                Flow::All => {}
+                Flow::Paused => {
+                    link.hold = Hold::Paused;
+                    break;
+                }
+                Flow::Budget => {
+                    link.is_runnable = true;
+                    self.runnable.push_back(key);
+                    break;
+                }
+                Flow::Ended(end) => {
+                    ended = Some(end);
+                    break;
+                }
+            }
+        }
+        match ended {
+            Some(end) => self.end_link(local, end),
+            None => self.settle(local),
+        }
+    }
+
+    /// A send has completed.
+    fn sent(&mut self, key: LinkKey, result: i32) {
+        let Some(link) = self.links.find(key) else { return };
+        let Some(sending) = link.sending.take() else { return };
+        let Some(local) = link.shard else { return };
+        let whole = usize::try_from(result).is_ok_and(|sent| sent == sending.bytes.len());
+        if !whole {
+            // Short only when the connection broke in the middle.
+            let errno = if result < 0 { -result } else { libc::EPIPE };
+            self.end_link(local, LinkEnd::Lost { errno });
+            return;
+        }
+        let now = self.clock.now();
+        self.slot(local).shard.written(now, sending.identifies);
+        self.settle(local);
+    }
+
+    /// A connect has completed.
+    fn connected(&mut self, key: LinkKey, result: i32) -> io::Result<()> {
+        let Some(link) = self.links.find(key) else { return Ok(()) };
+        link.connecting = None;
+        let Some(local) = link.shard else { return Ok(()) };
+        if result < 0 {
+            let end = match -result {
+                libc::ECANCELED | libc::ETIMEDOUT => LinkEnd::DialTimedOut,
+                errno => LinkEnd::DialFailed { errno },
+            };
+            self.end_link(local, end);
+            return Ok(());
+        }
+        link.receive = Receive::Armed;
+        let fd = link.fd();
+        self.ring.receive(fd, key.user_data(Op::Receive))?;
+        self.settle(local);
+        Ok(())
+    }
+
+    /// The shard's connection is over, by the peer or by the machine.
+    fn end_link(&mut self, local: u32, end: LinkEnd) {
+        let now = self.clock.now();
+        self.let_go(local);
+        let slot = &mut self.shards[local as usize];
+        slot.shard.link_ended(now, end, &mut self.desk);
+        self.settle(local);
+    }
+
+    /// Detaches a shard from its link, which then only awaits its last completions.
+    fn let_go(&mut self, local: u32) {
+        let slot = &mut self.shards[local as usize];
+        slot.resolving = None;
+        slot.shard.release(&mut self.desk.pool);
+        let Some(key) = slot.link.take() else { return };
+        let Some(link) = self.links.find(key) else { return };
+        link.shard = None;
+        link.backlog.clear(&mut self.desk.pool);
+        // Ends whatever is in flight, a connect included.
+        link.shut_down();
+        if link.receive == Receive::Armed {
+            link.receive = Receive::Cancelling;
+            // Should the queue be full, the shutdown ends the receive all the same.
+            let _ = self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored));
+        }
+        if link.connecting.is_some() {
+            let _ = self.ring.cancel(key.user_data(Op::Connect), key.user_data(Op::Ignored));
+        }
+        self.remove_if_quiet(key);
+    }
+
+    fn remove_if_quiet(&mut self, key: LinkKey) {
+        if self.links.find(key).is_some_and(|link| link.shard.is_none() && link.is_quiet()) {
+            self.links.remove(key);
+        }
+    }
+
+    /// Drains a shard after an input: notices, orders, bytes, deadline.
+    pub(crate) fn settle(&mut self, local: u32) {
+        let now = self.clock.now();
+        let slot = &mut self.shards[local as usize];
+        slot.shard.settle(now, &mut self.desk);
+        // An order may lead to another (a dial that fails at once ends in a new deadline), never
+        // to many: a shard dials again only after a wait.
+        while let Some(order) = self.shards[local as usize].shard.poll_order() {
+            match order {
+                Order::Dial(target) => self.dial(local, target),
+                Order::Drop => self.let_go(local),
+            }
+        }
+        self.start_send(local);
+        self.arm_deadline(local);
+        self.hold_or_release(local);
+        self.drain_effects();
+    }
+
+    /// Sends what a shard has sealed, if nothing is in flight.
+    fn start_send(&mut self, local: u32) {
+        let slot = &mut self.shards[local as usize];
+        let Some(key) = slot.link else { return };
+        let Some(link) = self.links.find(key) else { return };
+        if link.sending.is_some() || link.connecting.is_some() {
+            return;
+        }
+        let Some(outgoing) = slot.shard.take_outgoing() else { return };
+        let now = self.clock.now();
+        let sending = link.sending.insert(Sending {
+            bytes: outgoing.bytes,
+            since: now,
+            identifies: outgoing.identifies,
+        });
+        // SAFETY: the bytes lie on the heap, owned by the link, which is not removed before this
+        // send has completed (`is_quiet`); nobody touches `sending` until `sent` takes it.
+        let pushed = unsafe {
+            self.ring.send(link.fd(), &link.sending.as_ref().expect("just set").bytes, key.user_data(Op::Send))
+        };
+        match pushed {
+            Ok(()) => self
+                .deadlines
+                .push(Reverse((now + self.limits.write_timeout, Wake::Send(key)))),
+            Err(_) => {
+                link.sending = None;
+                self.end_link(local, LinkEnd::WriteStuck);
+            }
+        }
+    }
+
+    /// Arms or cancels the receive by what holds the link.
+    fn hold_or_release(&mut self, local: u32) {
+        let slot = &mut self.shards[local as usize];
+        let Some(key) = slot.link else { return };
+        let paused = slot.shard.is_paused() || self.desk.is_halted();
+        let Some(link) = self.links.find(key) else { return };
+        if paused {
+            link.hold = Hold::Paused;
+            if link.receive == Receive::Armed {
+                link.receive = Receive::Cancelling;
+                let _ = self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored));
+            }
+        } else if link.hold == Hold::Paused {
+            link.hold = Hold::None;
+            self.starved.push(key);
+            if !link.backlog.is_empty() && !link.is_runnable {
+                link.is_runnable = true;
+                self.runnable.push_back(key);
+            }
+        }
+    }
+
+    fn slot(&mut self, local: u32) -> &mut Slot {
+        &mut self.shards[local as usize]
+    }
+}

@@ -1,0 +1,181 @@
+//! The only room with I/O: threads, pinning, io_uring, and the handles to them.
+//!
+//! It moves bytes between sockets and shards and does what shards order; it knows no rule of the
+//! protocol. Start here: [`Engine::start`] starts the helpers, then one pinned thread per core
+//! (`core.rs`, the loop), each with its ring (`ring.rs`), its links (`link.rs`) and its shards.
+
+mod core;
+mod dial;
+mod handle;
+mod helpers;
+mod link;
+mod mailbox;
+mod receipt;
+mod ring;
+mod run;
+mod shared;
+mod system;
+pub(crate) mod tasks;
+mod tend;
+
+use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+pub use handle::Handle;
+pub use mailbox::Stop;
+pub use receipt::Receipt;
+
+use crate::clock::Rng;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind};
+use crate::shard::handler::Handler;
+use crate::shard::identify::IdentifyGate;
+
+use self::core::Clock;
+use self::helpers::Helpers;
+use self::mailbox::Mailbox;
+use self::run::{CoreSeat, run_core};
+use self::shared::Shared;
+
+/// The engine: its threads run until [`stop`](Self::stop), or until no shard is left that could.
+///
+/// Dropping it without [`join`](Self::join) lets the threads run on; handles still reach them.
+pub struct Engine {
+    handle: Handle,
+    threads: Vec<JoinHandle<Result<(), Error>>>,
+}
+
+/// Makes a core's handler; called on that core's thread, again after a panic of the handler.
+pub(crate) type Factory<H> = Arc<dyn Fn(usize) -> Result<H, Error> + Send + Sync>;
+
+impl Engine {
+    /// Starts one pinned thread per core, each with a handler of its own, and returns when all
+    /// run. Shards connect after that: see [`Handle::ready`].
+    ///
+    /// `factory` is called on each core's thread with the core's number, from 0; and again after
+    /// a panic of that core's handler.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::IoUring`] where io_uring is denied or too old, [`ErrorKind::Limit`] where
+    /// `RLIMIT_NOFILE` or `RLIMIT_MEMLOCK` is too low, [`ErrorKind::Thread`] where a thread cannot
+    /// be made or pinned, [`ErrorKind::Config`] where more cores are asked for than the process
+    /// may use, and whatever `factory` gives. Nothing runs then.
+    pub fn start<H, F>(config: Config, factory: F) -> Result<Self, Error>
+    where
+        H: Handler,
+        F: Fn(usize) -> Result<H, Error> + Send + Sync + 'static,
+    {
+        let cpus = system::choose_cpus(&config.cores, &system::allowed_cpus()?)?;
+        let cpus = &cpus[..cpus.len().min(config.shards.ids().len())];
+        system::ensure_descriptors(config.shards.ids().len())?;
+        // Before anything is pinned: helpers keep the mask of the process.
+        let helpers =
+            Helpers::start(config.limits.helper_threads, config.limits.blocking_len_max)?;
+        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len()));
+        let mailboxes: Arc<[Arc<Mailbox>]> = cpus
+            .iter()
+            .map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max)))
+            .collect();
+        let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);
+        let factory: Factory<H> = Arc::new(factory);
+        let gate = Arc::new(IdentifyGate::new(config.max_concurrency));
+        let config = Arc::new(config);
+        let clock = Clock::start();
+        let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
+        let (started, starts) = mpsc::channel();
+        let mut threads = Vec::with_capacity(cpus.len());
+        for (index, cpu) in cpus.iter().enumerate() {
+            let seat = CoreSeat {
+                index,
+                cores: cpus.len(),
+                cpu: *cpu,
+                config: Arc::clone(&config),
+                factory: Arc::clone(&factory),
+                gate: Arc::clone(&gate),
+                handle: handle.clone(),
+                mailbox: Arc::clone(&mailboxes[index]),
+                shared: Arc::clone(&shared),
+                clock,
+                seed: rng.next_u64(),
+            };
+            let started = started.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("shardring-{index}"))
+                .spawn(move || run_core(seat, started))
+                .map_err(|error| {
+                    Error::new(ErrorKind::Thread, format!("cannot start a thread: {error}"))
+                });
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => return Err(Self::give_up(error, &handle, threads)),
+            }
+        }
+        drop(started);
+        for _ in cpus {
+            let result = starts.recv().unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::CoreFailed, "a core's thread panicked as it started"))
+            });
+            if let Err(error) = result {
+                return Err(Self::give_up(error, &handle, threads));
+            }
+        }
+        Ok(Self { handle, threads })
+    }
+
+    fn give_up(
+        error: Error,
+        handle: &Handle,
+        threads: Vec<JoinHandle<Result<(), Error>>>,
+    ) -> Error {
+        handle.stop(Stop::EndSessions);
+        for thread in threads {
+            // The first error is the one to tell.
+            let _ = thread.join();
+        }
+        error
+    }
+
+    /// A handle: clone it, send it anywhere.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Stops: every shard closes its connection, [`Handler::on_stop`] is awaited on each core, the
+    /// threads end. Returns when they have, after at most twice
+    /// [`Limits::stop_timeout`](crate::Limits::stop_timeout) unless a handler blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn stop(self, stop: Stop) -> Result<(), Error> {
+        self.handle.stop(stop);
+        self.join()
+    }
+
+    /// Waits for the threads to end: after a [`Handle::stop`], or when Discord has refused every
+    /// shard for good.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] if Discord refused every shard of a core for good, and
+    /// [`ErrorKind::CoreFailed`] if a thread ended by a fault of this library.
+    pub fn join(self) -> Result<(), Error> {
+        let mut result = Ok(());
+        for thread in self.threads {
+            let ended = thread.join().unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::CoreFailed, "a core's thread panicked"))
+            });
+            result = result.and(ended);
+        }
+        self.handle.close();
+        result
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("cores", &self.threads.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,296 @@
+//! A core's thread from its first line to its last: pin, runtime, ring, loop, end.
+//!
+//! Part of [`Core`]: it drives turns and sleeps between them. Invariant: the thread parks (and with
+//! it tokio-uring submits what the user's futures queued) at least once a turn.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::pin;
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::clock::{Rng, Time};
+use crate::config::Config;
+use crate::driver::core::{Clock, Core};
+use crate::driver::handle::Handle;
+use crate::driver::mailbox::Mailbox;
+use crate::driver::ring::{Ring, RingLimits};
+use crate::driver::shared::Shared;
+use crate::driver::tend::within;
+use crate::driver::{Factory, system};
+use crate::error::{Error, ErrorKind};
+use crate::shard::handler::Handler;
+use crate::shard::identify::IdentifyGate;
+use crate::shard::session::SessionSettings;
+use crate::shard::{Desk, Shard, ShardId};
+
+/// What a core's thread is given.
+pub(super) struct CoreSeat<H> {
+    pub(super) index: usize,
+    pub(super) cores: usize,
+    pub(super) cpu: usize,
+    pub(super) config: Arc<Config>,
+    pub(super) factory: Factory<H>,
+    pub(super) gate: Arc<IdentifyGate>,
+    pub(super) handle: Handle,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Clock,
+    pub(super) seed: u64,
+}
+
+/// The thread's whole life. Tells by `started` whether it came up.
+pub(super) fn run_core<H: Handler>(
+    seat: CoreSeat<H>,
+    started: mpsc::Sender<Result<(), Error>>,
+) -> Result<(), Error> {
+    if let Err(error) = system::pin(seat.cpu) {
+        let _ = started.send(Err(error.clone()));
+        return Err(error);
+    }
+    let mut flags = tokio_uring::uring_builder();
+    // Without these each completion interrupts whatever the thread computes. Not DEFER_TASKRUN:
+    // tokio-uring watches its ring by epoll, and would never see anything complete.
+    flags.setup_coop_taskrun().setup_single_issuer();
+    let mut builder = tokio_uring::builder();
+    builder.entries(RUNTIME_ENTRIES).uring_builder(&flags);
+    let runtime = match tokio_uring::Runtime::new(&builder) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = system::ring_error(&error);
+            let _ = started.send(Err(error.clone()));
+            return Err(error);
+        }
+    };
+    runtime.block_on(async {
+        let shared = Arc::clone(&seat.shared);
+        let mut core = match build(seat) {
+            Ok(core) => core,
+            Err(error) => {
+                let _ = started.send(Err(error.clone()));
+                return Err(error);
+            }
+        };
+        let _ = started.send(Ok(()));
+        drop(started);
+        let result = core.run().await;
+        core.mailbox.close();
+        shared.stopped();
+        result
+    })
+}
+
+/// Entries of the runtime's own ring: the user's futures may use it.
+const RUNTIME_ENTRIES: u32 = 64;
+
+fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
+    let config = &seat.config;
+    let limits = RingLimits {
+        buffers: config.limits.receive_buffers,
+        buffer_len: config.limits.receive_buffer_len,
+    };
+    let mut ring = Ring::new(limits).map_err(|error| system::ring_error(&error))?;
+    ring.try_out().map_err(|error| system::ring_error(&error))?;
+    let mut rng = Rng::new(seat.seed);
+    let settings = Arc::new(session_settings(config));
+    let interest = Arc::new(config.interest.clone());
+    let shards = config
+        .shards
+        .ids()
+        .iter()
+        // A guild's shard is fixed by its id, and a shard's core by the shard's id.
+        .filter(|id| **id as usize % seat.cores == seat.index)
+        .map(|id| {
+            let id = ShardId { id: *id, total: config.shards.total() };
+            Shard::new(
+                id,
+                Arc::clone(&settings),
+                Arc::clone(&interest),
+                Arc::clone(&seat.gate),
+                config.compression,
+                config.limits.wire,
+                rng.next_u64(),
+            )
+        })
+        .collect();
+    let clock = seat.clock;
+    let desk = Desk::new(
+        seat.index,
+        Arc::clone(&seat.factory),
+        seat.handle.clone(),
+        &config.limits,
+        Box::new(move || clock.now()),
+        unix_ms().saturating_sub(clock.now().as_ms()),
+    )?;
+    Ok(Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, rng))
+}
+
+fn session_settings(config: &Config) -> SessionSettings {
+    let mut settings = SessionSettings::new(
+        config.token.clone(),
+        config.intents.bits(),
+        config.gateway_url.with_query(config.compression).to_string(),
+    );
+    settings.large_threshold = config.large_threshold;
+    settings.presence = config.presence.clone();
+    settings.outbox_len_max = config.limits.outbox_len_max;
+    settings
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A seed that differs from run to run.
+pub(super) fn random_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
+}
+
+/// The ring's eventfd, watched and never read: each signal is an edge.
+struct Signal(RawFd);
+
+impl AsRawFd for Signal {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+impl<H: Handler> Core<H> {
+    async fn run(&mut self) -> Result<(), Error> {
+        // The descriptor outlives the watcher: it belongs to the ring, which `self` owns.
+        let signal = AsyncFd::with_interest(Signal(self.ring.eventfd()), Interest::READABLE)
+            .map_err(|error| system::ring_error(&error))?;
+        self.start_shards();
+        loop {
+            let more = self.turn().map_err(|error| {
+                Error::new(ErrorKind::CoreFailed, format!("the receive ring failed: {error}"))
+            })?;
+            self.raise_failures();
+            if self.stopping.is_some() || self.is_over() {
+                break;
+            }
+            self.rest(&signal, more).await;
+        }
+        self.wind_up(&signal).await
+    }
+
+    /// Closes what is open, lets the handler finish, and says how it went.
+    async fn wind_up(&mut self, signal: &AsyncFd<Signal>) -> Result<(), Error> {
+        let end = self.clock.now() + self.limits.stop_timeout;
+        let mut abandoned = false;
+        while self.links.len() > 0 || !self.is_over() {
+            let more = self.turn().unwrap_or(false);
+            let now = self.clock.now();
+            if now >= end && !abandoned {
+                self.abandon();
+                abandoned = true;
+            }
+            if now >= end + self.limits.stop_timeout {
+                break; // What is in flight is leaked rather than freed under the kernel.
+            }
+            if self.links.len() == 0 && self.is_over() {
+                break;
+            }
+            self.wake_by(now + WIND_UP_LOOK);
+            self.rest(signal, more).await;
+        }
+        let _ = within(self.limits.stop_timeout, self.desk.handler.on_stop()).await;
+        match self.desk.refused.take() {
+            Some(error) if self.stopping.is_none() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the runtime have its turn; sleeps if there is nothing to do.
+    async fn rest(&mut self, signal: &AsyncFd<Signal>, more: bool) {
+        if more {
+            // Not tokio's `yield_now`: that lets the thread go round without parking, and
+            // tokio-uring submits only when it parks.
+            let mut yielded = false;
+            poll_fn(|cx| {
+                if std::mem::replace(&mut yielded, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            return;
+        }
+        let due = self.next_deadline();
+        let mailbox = Arc::clone(&self.mailbox);
+        let mut woken = pin!(mailbox.wake.notified());
+        let mut timer = pin!(due.map(|due| tokio::time::sleep_until(self.instant(due).into())));
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = signal.poll_read_ready(cx) {
+                if let Ok(mut guard) = ready {
+                    guard.clear_ready();
+                }
+                return Poll::Ready(());
+            }
+            if woken.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(cx),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        let now = self.clock.now();
+        self.overslept(now, due);
+    }
+
+    fn instant(&self, time: Time) -> Instant {
+        Instant::now() + time.since(self.clock.now())
+    }
+}
+
+/// How often the end of connections is looked at while stopping.
+const WIND_UP_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl Ring {
+    /// Tries the operations that the engine lives on, on a pair of sockets.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel: an old one does not know multishot receives.
+    fn try_out(&mut self) -> io::Result<()> {
+        use std::io::Write as _;
+        let (mut near, far) = system::socket_pair()?;
+        near.write_all(b"?")?;
+        self.receive(far.as_raw_fd(), TRY_OUT)?;
+        let mut received = false;
+        for _ in 0..TRY_OUT_LOOKS {
+            self.enter()?;
+            while let Some(completion) = self.reap() {
+                let result = completion.result;
+                if let Some(filled) = completion.filled {
+                    received |= self.bytes(&filled) == b"?";
+                    self.recycle(filled);
+                }
+                if result < 0 {
+                    return Err(io::Error::from_raw_os_error(-result));
+                }
+                if !completion.more {
+                    return if received { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) };
+                }
+            }
+            if received {
+                // The other end goes, and with it the receive ends.
+                near.shutdown(std::net::Shutdown::Both)?;
+            }
+        }
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+const TRY_OUT: u64 = u64::MAX;
+const TRY_OUT_LOOKS: u32 = 1000;

@@ -1,0 +1,139 @@
+//! What the cores of one engine and its handles share: who is ready, what failed, the helpers.
+//!
+//! Behind locks that no event passes: it is touched when a shard becomes ready, fails, or when a
+//! handle asks. Invariant: the list of errors is bounded; the oldest go.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::driver::helpers::Helpers;
+use crate::driver::receipt::{Giver, Receipt, receipt};
+use crate::error::{Error, ErrorKind};
+
+/// Shared by all threads of an engine.
+pub(crate) struct Shared {
+    pub(crate) helpers: Helpers,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Shards that have not been ready yet.
+    unready: usize,
+    ready_wanted: Vec<Giver<()>>,
+    failure_wanted: Vec<Giver<Error>>,
+    errors: VecDeque<Error>,
+    stopped: bool,
+}
+
+/// Errors kept for [`Shared::errors`].
+const ERRORS_LEN_MAX: usize = 64;
+
+/// Receipts of one sort that may be open at a time.
+const WAITERS_MAX: usize = 1024;
+
+impl Shared {
+    pub(crate) fn new(helpers: Helpers, shards: usize) -> Self {
+        Self {
+            helpers,
+            state: Mutex::new(State {
+                unready: shards,
+                ready_wanted: Vec::new(),
+                failure_wanted: Vec::new(),
+                errors: VecDeque::new(),
+                stopped: false,
+            }),
+        }
+    }
+
+    /// One more shard has been READY for the first time.
+    pub(crate) fn shard_ready(&self) {
+        let mut state = self.lock();
+        state.unready = state.unready.saturating_sub(1);
+        if state.unready == 0 {
+            let wanted = std::mem::take(&mut state.ready_wanted);
+            drop(state);
+            wanted.into_iter().for_each(|giver| giver.give(Ok(())));
+        }
+    }
+
+    /// Something failed that does not mend itself.
+    pub(crate) fn raise(&self, error: Error) {
+        let mut state = self.lock();
+        if state.errors.len() == ERRORS_LEN_MAX {
+            state.errors.pop_front();
+        }
+        state.errors.push_back(error.clone());
+        let failures = std::mem::take(&mut state.failure_wanted);
+        // A shard that Discord refuses for good will never be ready.
+        let ready = match error.kind() {
+            ErrorKind::Refused => std::mem::take(&mut state.ready_wanted),
+            _ => Vec::new(),
+        };
+        drop(state);
+        failures.into_iter().for_each(|giver| giver.give(Ok(error.clone())));
+        ready.into_iter().for_each(|giver| giver.give(Err(error.clone())));
+    }
+
+    /// Fails what still waits.
+    pub(crate) fn stopped(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        let (ready, failures) = (
+            std::mem::take(&mut state.ready_wanted),
+            std::mem::take(&mut state.failure_wanted),
+        );
+        drop(state);
+        drop((ready, failures));
+    }
+
+    pub(crate) fn ready(&self) -> Receipt<()> {
+        let mut state = self.lock();
+        if state.unready == 0 {
+            return Receipt::given(Ok(()));
+        }
+        if let Some(error) = state.errors.iter().find(|e| e.kind() == ErrorKind::Refused) {
+            return Receipt::given(Err(error.clone()));
+        }
+        match state.accept(|state| &mut state.ready_wanted) {
+            Ok(receipt) => receipt,
+            Err(error) => Receipt::given(Err(error)),
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Receipt<Error> {
+        let mut state = self.lock();
+        if let Some(error) = state.errors.front() {
+            return Receipt::given(Ok(error.clone()));
+        }
+        match state.accept(|state| &mut state.failure_wanted) {
+            Ok(receipt) => receipt,
+            Err(error) => Receipt::given(Err(error)),
+        }
+    }
+
+    pub(crate) fn errors(&self) -> Vec<Error> {
+        self.lock().errors.iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn accept<T>(
+        &mut self,
+        wanted: impl Fn(&mut Self) -> &mut Vec<Giver<T>>,
+    ) -> Result<Receipt<T>, Error> {
+        if self.stopped {
+            return Err(Error::new(ErrorKind::Stopped, "the engine has stopped"));
+        }
+        if wanted(self).len() >= WAITERS_MAX {
+            return Err(Error::new(ErrorKind::Full, "too many receipts are open"));
+        }
+        let (giver, receipt) = receipt();
+        wanted(self).push(giver);
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,159 @@
+//! What the machine must allow: cores to pin to, open files, io_uring.
+//!
+//! Asked before anything is started, so that a missing permission is an error with its cure and
+//! not a stall later. The only file of `driver` beside the ring with `unsafe`: plain system calls.
+//! The engine calls it.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use crate::config::Cores;
+use crate::error::{Error, ErrorKind};
+
+/// Descriptors that the process needs besides one for each shard's connection: the rings, event
+/// descriptors, standard streams, and the connections that linger while their last completion is
+/// awaited.
+const DESCRIPTORS_SPARE: u64 = 128;
+
+/// The cores that this thread may run on, ascending.
+pub(crate) fn allowed_cpus() -> Result<Vec<usize>, Error> {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: the set is zeroed, which is a valid value, and the kernel writes at most its size.
+    let set = unsafe {
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) != 0 {
+            return Err(last_error(ErrorKind::Thread, "sched_getaffinity failed"));
+        }
+        set.assume_init()
+    };
+    Ok((0..libc::CPU_SETSIZE as usize)
+        // SAFETY: the index is below CPU_SETSIZE.
+        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
+        .collect())
+}
+
+/// The cores to pin to.
+pub(crate) fn choose_cpus(cores: &Cores, allowed: &[usize]) -> Result<Vec<usize>, Error> {
+    match cores {
+        Cores::All => Ok(allowed.to_vec()),
+        Cores::First(count) if *count <= allowed.len() => Ok(allowed[..*count].to_vec()),
+        Cores::First(count) => Err(Error::new(
+            ErrorKind::Config,
+            format!("cores: {count} asked for, the process may use {}", allowed.len()),
+        )),
+        Cores::These(cpus) => match cpus.iter().find(|cpu| !allowed.contains(cpu)) {
+            Some(cpu) => Err(Error::new(
+                ErrorKind::Config,
+                format!("cpus: the process may not use {cpu}, only {allowed:?}"),
+            )),
+            None => Ok(cpus.clone()),
+        },
+    }
+}
+
+/// Pins the calling thread.
+pub(crate) fn pin(cpu: usize) -> Result<(), Error> {
+    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: a zeroed set is valid; `cpu` came from `allowed_cpus`, so it is below CPU_SETSIZE.
+    let result = unsafe {
+        libc::CPU_SET(cpu, set.assume_init_mut());
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set.as_ptr())
+    };
+    if result != 0 {
+        return Err(last_error(ErrorKind::Thread, &format!("cannot pin a thread to core {cpu}")));
+    }
+    Ok(())
+}
+
+/// Makes sure that so many connections can be open, raising the soft limit to the hard one.
+pub(crate) fn ensure_descriptors(shards: usize) -> Result<(), Error> {
+    // A reconnecting shard holds two for a moment; a storm holds many.
+    let needed = shards as u64 + shards as u64 / 4 + DESCRIPTORS_SPARE;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one rlimit.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(last_error(ErrorKind::Limit, "getrlimit(RLIMIT_NOFILE) failed"));
+    }
+    if limit.rlim_cur >= needed {
+        return Ok(());
+    }
+    let raised = libc::rlimit { rlim_cur: needed.min(limit.rlim_max), rlim_max: limit.rlim_max };
+    // SAFETY: the kernel reads one rlimit.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
+    if result != 0 || raised.rlim_cur < needed {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "{shards} shards need {needed} open files, RLIMIT_NOFILE allows {} (hard limit {}); \
+                 raise it with `ulimit -n {needed}`, LimitNOFILE= of systemd, or --ulimit nofile= \
+                 of a container",
+                limit.rlim_cur, limit.rlim_max
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What to tell of an io_uring that could not be set up.
+pub(crate) fn ring_error(error: &io::Error) -> Error {
+    let text = match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES) => {
+            "io_uring is denied. In a container its seccomp profile must allow io_uring_setup, \
+             io_uring_enter and io_uring_register (see the README); on the host \
+             `sysctl kernel.io_uring_disabled` must be 0"
+        }
+        Some(libc::ENOMEM) => {
+            "not enough lockable memory for an io_uring. Raise RLIMIT_MEMLOCK: `ulimit -l unlimited`, \
+             LimitMEMLOCK=infinity of systemd, or --ulimit memlock=-1 of a container; a core needs \
+             about 256 KiB"
+        }
+        Some(libc::EINVAL) => {
+            "this kernel's io_uring lacks something that the engine needs (deferred task work, \
+             buffer rings, multishot receives): Linux 6.1 or newer has them"
+        }
+        Some(libc::EMFILE | libc::ENFILE) => {
+            "no descriptor is left for an io_uring: raise RLIMIT_NOFILE"
+        }
+        _ => "an io_uring could not be set up",
+    };
+    let kind = match error.raw_os_error() {
+        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => ErrorKind::Limit,
+        _ => ErrorKind::IoUring,
+    };
+    Error::new(kind, format!("{text} ({error})"))
+}
+
+/// A connected pair of sockets, to try the ring's operations on.
+pub(crate) fn socket_pair() -> io::Result<(std::os::unix::net::UnixStream, std::os::unix::net::UnixStream)>
+{
+    std::os::unix::net::UnixStream::pair()
+}
+
+/// A TCP socket that is not yet connected, blocking (io_uring polls by itself), close-on-exec,
+/// without Nagle's delay.
+pub(crate) fn tcp_socket(ipv6: bool) -> io::Result<std::net::TcpStream> {
+    use std::os::fd::FromRawFd;
+    let domain = if ipv6 { libc::AF_INET6 } else { libc::AF_INET };
+    // SAFETY: a plain system call; the descriptor is checked before it is owned.
+    let stream = unsafe {
+        let fd = libc::socket(domain, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        std::net::TcpStream::from_raw_fd(fd)
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Gives freed pages back to the system, where the C library can.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: thread-safe, touches only free memory of the allocator.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+fn last_error(kind: ErrorKind, what: &str) -> Error {
+    Error::new(kind, format!("{what}: {}", io::Error::last_os_error()))
+}

@@ -1,0 +1,265 @@
+//! What a core does between completions: deadlines, mail, receivers to arm or to hold back,
+//! memory, and the end.
+//!
+//! No bytes pass here. Invariants: a deadline is judged only after the ring was reaped; while the
+//! pool for unfinished messages is full, one large receiver goes on and so frees it. Part of
+//! [`Core`].
+
+use std::cmp::Reverse;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::driver::core::{Core, TRIM_INTERVAL, Wake};
+use crate::driver::link::{Hold, LinkKey, Op, Receive};
+use crate::driver::mailbox::{Mail, Stop};
+use crate::driver::system;
+use crate::driver::tasks::run_guarded;
+use crate::error::{Error, ErrorKind};
+use crate::metrics::Metrics;
+use crate::shard::handler::Handler;
+use crate::shard::session::LinkEnd;
+
+impl<H: Handler> Core<H> {
+    /// Puts a shard's deadline into the heap, if none as early lies there.
+    pub(super) fn arm_deadline(&mut self, local: u32) {
+        let slot = &mut self.shards[local as usize];
+        let Some(deadline) = slot.shard.poll_deadline() else { return };
+        if slot.armed.is_none_or(|armed| deadline < armed) {
+            slot.armed = Some(deadline);
+            self.deadlines.push(Reverse((deadline, Wake::Shard(local))));
+        }
+    }
+
+    /// Handles what is due.
+    pub(super) fn expire(&mut self) {
+        let now = self.clock.now();
+        while let Some(Reverse((due, wake))) = self.deadlines.peek().copied()
+            && due <= now
+        {
+            self.deadlines.pop();
+            match wake {
+                Wake::Shard(local) => self.expire_shard(local, due, now),
+                Wake::Send(key) => self.expire_send(key, now),
+            }
+        }
+    }
+
+    fn expire_shard(&mut self, local: u32, due: Time, now: Time) {
+        let unread = self.unread.up_to(now);
+        let slot = &mut self.shards[local as usize];
+        if slot.armed != Some(due) {
+            return; // An earlier one was armed since, and has been handled.
+        }
+        slot.armed = None;
+        if slot.shard.poll_deadline().is_some_and(|deadline| deadline <= now) {
+            slot.shard.expire(now, unread);
+            self.settle(local);
+        } else {
+            self.arm_deadline(local);
+        }
+    }
+
+    fn expire_send(&mut self, key: LinkKey, now: Time) {
+        let Some(link) = self.links.find(key) else { return };
+        let (Some(sending), Some(local)) = (&link.sending, link.shard) else { return };
+        if now.since(sending.since) >= self.limits.write_timeout {
+            self.end_link(local, LinkEnd::WriteStuck);
+        }
+    }
+
+    /// When the core must be awake again.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Does what other threads asked for.
+    pub(super) fn read_mail(&mut self) {
+        for _ in 0..MAIL_PER_TURN {
+            let Some(mail) = self.mailbox.pop() else { return };
+            match mail {
+                Mail::Command { shard, command, sent } => self.command(shard, command, sent),
+                Mail::Unpause { shard } => {
+                    if let Some(local) = self.local(shard) {
+                        let now = self.clock.now();
+                        self.shards[local as usize].shard.unpause(now);
+                        self.settle(local);
+                    }
+                }
+                Mail::Report(report) => report(self.metrics()),
+                Mail::Resolved { local, dial, addresses } => self.resolved(local, dial, addresses),
+                Mail::Stop(stop) => self.stop(stop),
+            }
+        }
+        self.mailbox.wake.notify_one();
+    }
+
+    fn command(
+        &mut self,
+        shard: u32,
+        command: crate::command::Encoded,
+        sent: crate::driver::receipt::Giver<()>,
+    ) {
+        let Some(local) = self.local(shard) else {
+            sent.give(Err(Error::new(ErrorKind::NoSuchShard, format!("no shard {shard} here"))));
+            return;
+        };
+        let now = self.clock.now();
+        self.shards[local as usize].shard.submit(now, command, Some(Box::new(move |outcome| {
+            sent.give(outcome);
+        })));
+        self.settle(local);
+    }
+
+    fn local(&self, shard: u32) -> Option<u32> {
+        let found = self.shards.binary_search_by_key(&shard, |slot| slot.shard.id().id);
+        found.ok().map(|local| local as u32)
+    }
+
+    fn metrics(&mut self) -> Metrics {
+        let now = self.clock.now();
+        self.desk.metrics.counters.pool_peak_len = self.desk.pool.counters().peak_len as u64;
+        let mut metrics = self.desk.metrics.clone();
+        for slot in &self.shards {
+            metrics.push_shard(slot.shard.report(now, self.desk.core));
+        }
+        metrics
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(stop);
+        let now = self.clock.now();
+        for local in 0..self.shards.len() as u32 {
+            self.shards[local as usize].shard.stop(now, stop == Stop::KeepSessions);
+            self.settle(local);
+        }
+    }
+
+    /// Arms the receivers whose last receive ended, if nothing holds them.
+    pub(super) fn arm_starved(&mut self) -> io::Result<()> {
+        let mut starved = std::mem::take(&mut self.starved);
+        for key in starved.drain(..) {
+            let Some(link) = self.links.find(key) else { continue };
+            if link.shard.is_none()
+                || link.receive != Receive::Off
+                || link.hold != Hold::None
+                || link.connecting.is_some()
+            {
+                continue;
+            }
+            link.receive = Receive::Armed;
+            let fd = link.fd();
+            self.ring.receive(fd, key.user_data(Op::Receive))?;
+        }
+        self.starved = starved;
+        Ok(())
+    }
+
+    /// Holds back the largest receivers while the pool is full, and lets them go on when it is not.
+    ///
+    /// The one that lacks least is never held: its message becomes whole, and its chunks free.
+    pub(super) fn relieve_pool(&mut self) -> io::Result<()> {
+        let is_tight = self.desk.pool.is_tight();
+        if !is_tight && self.held_back == 0 {
+            return Ok(());
+        }
+        let mut large: Vec<(usize, LinkKey)> = Vec::new();
+        for (key, link) in self.links.iter_mut() {
+            let Some(local) = link.shard else { continue };
+            let shard = &self.shards[local as usize].shard;
+            if link.hold != Hold::Paused && shard.held_len() + link.backlog.len() >= LARGE_LEN {
+                large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
+            } else if link.hold == Hold::Pool {
+                link.hold = Hold::None;
+                self.starved.push(key);
+            }
+        }
+        large.sort_unstable();
+        let mut room = self.desk.pool.room_len();
+        self.held_back = 0;
+        for (position, (lacking, key)) in large.into_iter().enumerate() {
+            let Some(link) = self.links.find(key) else { continue };
+            let goes_on = position == 0 || (!is_tight && lacking <= room);
+            if goes_on {
+                room = room.saturating_sub(lacking);
+                if link.hold == Hold::Pool {
+                    link.hold = Hold::None;
+                    self.starved.push(key);
+                }
+                continue;
+            }
+            self.held_back += 1;
+            if link.hold == Hold::None {
+                link.hold = Hold::Pool;
+                self.desk.metrics.counters.receivers_held_back += 1;
+            }
+            if link.receive == Receive::Armed {
+                link.receive = Receive::Cancelling;
+                self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored))?;
+            }
+        }
+        self.arm_starved()
+    }
+
+    /// Gives back what a large payload left in the scratch, some time after it.
+    pub(super) fn trim(&mut self) {
+        let now = self.clock.now();
+        match self.trim_at {
+            None if self.desk.wants_trim() => self.trim_at = Some(now + TRIM_DELAY),
+            Some(at) if now >= at => {
+                self.trim_at = None;
+                self.desk.trim();
+                if now.since(self.trimmed_at) >= TRIM_INTERVAL {
+                    self.trimmed_at = now;
+                    system::trim_heap();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts what the handler spawned.
+    pub(super) fn drain_effects(&mut self) {
+        for task in self.desk.effects.tasks.drain(..) {
+            tokio_uring::spawn(run_guarded(task, self.desk.tasks.clone()));
+        }
+        for job in self.desk.effects.blocking.drain(..) {
+            // Full: `Context::spawn_blocking` has asked before.
+            let _ = self.shared.helpers.push(job);
+        }
+    }
+
+    /// Whether nothing is left to do before the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.links.len() == 0 && self.shards.iter().all(|slot| slot.shard.is_retired())
+    }
+
+    /// Ends every connection without ceremony.
+    pub(super) fn abandon(&mut self) {
+        let now = self.clock.now();
+        for local in 0..self.shards.len() as u32 {
+            if self.shards[local as usize].link.is_some() {
+                self.let_go(local);
+                self.shards[local as usize].shard.abandon(now, &mut self.desk);
+            }
+        }
+    }
+}
+
+/// Awaits a future for at most so long.
+pub(super) async fn within<F: Future>(at_most: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(at_most, future).await.ok()
+}
+
+/// Calls from other threads that are handled in one turn.
+const MAIL_PER_TURN: usize = 1024;
+
+/// An unfinished message of so many bytes makes a receiver a large one.
+const LARGE_LEN: usize = 16 * 1024;
+
+/// A large payload is often followed by another: scratch is given back this much later.
+const TRIM_DELAY: Duration = Duration::from_secs(1);
