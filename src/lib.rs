@@ -2,7 +2,7 @@
 
 pub mod clock;
 pub mod decode;
-pub mod model;
 mod metrics;
+pub mod model;
 pub mod shard;
 pub mod wire;
