@@ -1,0 +1,248 @@
+//! How a connection ends, and what each end means for the session.
+//!
+//! The table of protocol section 2 stands here once, as [`remedy`]. Nothing here acts. Used by
+//! `session`; the types are shown to users through notices.
+
+use std::fmt;
+
+/// The code of every close of ours that means to resume: anything but 1000 and 1001 keeps the
+/// session (protocol section 2).
+pub const CLOSE_TO_RESUME: u16 = 4000;
+/// The code of a close of ours that ends the session: the bot goes offline.
+pub const CLOSE_TO_END: u16 = 1000;
+
+/// How a link ended, as the driver saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEnd {
+    /// The peer sent a close frame, with a code or without.
+    Closed(Option<u16>),
+    /// TCP ended without a close frame.
+    Eof,
+    /// TCP was reset, or another system error ended it.
+    Reset,
+    /// The dial failed: name not found, refused, unreachable.
+    Unreachable,
+    /// TCP or the upgrade took too long.
+    DialTimeout,
+    /// The upgrade was answered with this HTTP status instead of 101.
+    HttpStatus(u16),
+    /// The upgrade was answered with something that is no upgrade.
+    Upgrade,
+    /// The peer broke WebSocket, zlib, UTF-8, JSON or a limit; the driver cut the link.
+    Wire,
+    /// A write did not finish in time; the driver cut the link.
+    WriteStuck,
+}
+
+/// Why a connection ended or a session was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The link ended by itself.
+    Link(LinkEnd),
+    /// HELLO did not come in time.
+    HelloTimeout,
+    /// RESUME brought neither RESUMED nor any event for a long time.
+    ResumeTimeout,
+    /// A heartbeat brought neither its ACK nor any byte for a whole interval.
+    Zombie,
+    /// Bytes came, but no ACK for three intervals.
+    Unacknowledged,
+    /// Op 7.
+    ReconnectAsked,
+    /// Op 9.
+    InvalidSession {
+        /// Its `d`.
+        resumable: bool,
+    },
+    /// The session is older than a RESUME is worth
+    /// ([`session_age_max`](crate::shard::settings::SessionSettings::session_age_max)).
+    SessionExpired,
+    /// READY came with another session while this one was to be resumed.
+    SessionReplaced,
+    /// We were told to stop.
+    Stopped,
+}
+
+impl Cause {
+    /// How many kinds of cause there are.
+    pub const COUNT: usize = 18;
+
+    /// The kind's name for metrics, indexed by [`index`](Self::index).
+    pub const NAMES: [&str; Self::COUNT] = [
+        "close_code",
+        "close_without_code",
+        "eof",
+        "reset",
+        "unreachable",
+        "dial_timeout",
+        "http_status",
+        "upgrade",
+        "wire",
+        "write_stuck",
+        "hello_timeout",
+        "resume_timeout",
+        "zombie",
+        "unacknowledged",
+        "reconnect_asked",
+        "invalid_session",
+        "session_expired",
+        "stopped",
+    ];
+
+    /// The kind's place in [`NAMES`](Self::NAMES).
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Link(LinkEnd::Closed(Some(_))) => 0,
+            Self::Link(LinkEnd::Closed(None)) => 1,
+            Self::Link(LinkEnd::Eof) => 2,
+            Self::Link(LinkEnd::Reset) => 3,
+            Self::Link(LinkEnd::Unreachable) => 4,
+            Self::Link(LinkEnd::DialTimeout) => 5,
+            Self::Link(LinkEnd::HttpStatus(_)) => 6,
+            Self::Link(LinkEnd::Upgrade) => 7,
+            Self::Link(LinkEnd::Wire) => 8,
+            Self::Link(LinkEnd::WriteStuck) => 9,
+            Self::HelloTimeout => 10,
+            Self::ResumeTimeout => 11,
+            Self::Zombie => 12,
+            Self::Unacknowledged => 13,
+            Self::ReconnectAsked => 14,
+            Self::InvalidSession { .. } => 15,
+            Self::SessionExpired | Self::SessionReplaced => 16,
+            Self::Stopped => 17,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(LinkEnd::Closed(Some(code))) => write!(f, "the gateway closed with {code}"),
+            Self::Link(LinkEnd::Closed(None)) => f.write_str("the gateway closed without a code"),
+            Self::Link(LinkEnd::Eof) => f.write_str("the connection ended without a close frame"),
+            Self::Link(LinkEnd::Reset) => f.write_str("the connection was reset"),
+            Self::Link(LinkEnd::Unreachable) => f.write_str("the gateway's host is unreachable"),
+            Self::Link(LinkEnd::DialTimeout) => f.write_str("TCP or the upgrade took too long"),
+            Self::Link(LinkEnd::HttpStatus(status)) => {
+                write!(f, "the upgrade was answered with HTTP status {status}")
+            }
+            Self::Link(LinkEnd::Upgrade) => f.write_str("the upgrade's answer was malformed"),
+            Self::Link(LinkEnd::Wire) => f.write_str("the gateway broke the wire protocol"),
+            Self::Link(LinkEnd::WriteStuck) => f.write_str("a write to the gateway got stuck"),
+            Self::HelloTimeout => f.write_str("HELLO did not come"),
+            Self::ResumeTimeout => f.write_str("RESUME was not answered"),
+            Self::Zombie => f.write_str("the connection fell silent"),
+            Self::Unacknowledged => f.write_str("heartbeats were no longer acknowledged"),
+            Self::ReconnectAsked => f.write_str("the gateway asked to reconnect (op 7)"),
+            Self::InvalidSession { resumable: true } => {
+                f.write_str("the gateway called the session invalid, yet resumable (op 9)")
+            }
+            Self::InvalidSession { resumable: false } => {
+                f.write_str("the gateway called the session invalid (op 9)")
+            }
+            Self::SessionExpired => f.write_str("the session is too old to resume"),
+            Self::SessionReplaced => f.write_str("the gateway gave another session"),
+            Self::Stopped => f.write_str("the shard was stopped"),
+        }
+    }
+}
+
+/// What a close code asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Reconnect and RESUME.
+    Resume,
+    /// Reconnect and RESUME, but not at once (4008).
+    ResumeAfterPause,
+    /// Reconnect and IDENTIFY: the session is gone.
+    NewSession,
+    /// Reconnecting would meet the same answer.
+    Fatal(Fatal),
+}
+
+/// What to do about a close frame with this code (protocol section 2).
+///
+/// Codes that are not in the table, ordinary WebSocket codes among them, are answered with RESUME:
+/// if the session is gone, op 9 will say so, and no IDENTIFY was spent on a guess.
+pub const fn remedy(code: Option<u16>) -> Remedy {
+    match code {
+        Some(4003 | 4007 | 4009) => Remedy::NewSession,
+        Some(4004) => Remedy::Fatal(Fatal::AuthenticationFailed),
+        Some(4008) => Remedy::ResumeAfterPause,
+        Some(4010) => Remedy::Fatal(Fatal::InvalidShard),
+        Some(4011) => Remedy::Fatal(Fatal::ShardingRequired),
+        Some(4012) => Remedy::Fatal(Fatal::InvalidApiVersion),
+        Some(4013) => Remedy::Fatal(Fatal::InvalidIntents),
+        Some(4014) => Remedy::Fatal(Fatal::DisallowedIntents),
+        _ => Remedy::Resume,
+    }
+}
+
+/// Discord closed in a way that no reconnect cures. The caller's to mend; the shard has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fatal {
+    /// 4004.
+    AuthenticationFailed,
+    /// 4010.
+    InvalidShard,
+    /// 4011.
+    ShardingRequired,
+    /// 4012.
+    InvalidApiVersion,
+    /// 4013.
+    InvalidIntents,
+    /// 4014.
+    DisallowedIntents,
+}
+
+impl Fatal {
+    /// The close code.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::AuthenticationFailed => 4004,
+            Self::InvalidShard => 4010,
+            Self::ShardingRequired => 4011,
+            Self::InvalidApiVersion => 4012,
+            Self::InvalidIntents => 4013,
+            Self::DisallowedIntents => 4014,
+        }
+    }
+}
+
+impl fmt::Display for Fatal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::AuthenticationFailed => {
+                "the token was refused: copy the bot's token anew from the developer portal \
+                 (page Bot, Reset Token); Discord also resets a token that identified more than \
+                 1000 times in a day"
+            }
+            Self::InvalidShard => {
+                "the shard was refused: its number must be below the total, and a large bot's \
+                 total must be a multiple of the number that GET /gateway/bot gives"
+            }
+            Self::ShardingRequired => {
+                "too many guilds for one shard (2500 at most): raise the number of shards, \
+                 GET /gateway/bot recommends one"
+            }
+            Self::InvalidApiVersion => {
+                "the gateway no longer speaks this API version: update shardring"
+            }
+            Self::InvalidIntents => {
+                "the intents hold a bit that Discord does not know: leave out what is not in its \
+                 table of intents"
+            }
+            Self::DisallowedIntents => {
+                "a privileged intent (GUILD_MEMBERS, GUILD_PRESENCES or MESSAGE_CONTENT) is not \
+                 allowed for this bot: switch it on in the developer portal (page Bot, Privileged \
+                 Gateway Intents), or leave it out"
+            }
+        };
+        write!(f, "close code {}: {text}", self.code())
+    }
+}
+
+impl std::error::Error for Fatal {}
