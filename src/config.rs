@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::{BitOr, BitOrAssign, Range};
 use std::time::Duration;
 
+use crate::command::UpdatePresence;
 use crate::error::{Error, ErrorKind};
 use crate::model::{EventKind, EventSet};
 use crate::shard::token::Token;
@@ -325,7 +326,7 @@ pub struct Config {
     pub(crate) compression: Compression,
     pub(crate) max_concurrency: u32,
     pub(crate) large_threshold: Option<u8>,
-    pub(crate) presence: Option<String>,
+    pub(crate) presence: Option<UpdatePresence>,
     pub(crate) cores: Cores,
     pub(crate) limits: Limits,
     pub(crate) linger: Duration,
@@ -401,7 +402,7 @@ pub struct ConfigBuilder {
     compression: Compression,
     max_concurrency: u32,
     large_threshold: Option<u8>,
-    presence: Option<String>,
+    presence: Option<UpdatePresence>,
     cores: Cores,
     limits: Limits,
     linger: Duration,
@@ -448,10 +449,9 @@ impl ConfigBuilder {
         self
     }
 
-    /// The presence sent with each IDENTIFY: JSON text of an *Update Presence* `d` (protocol.md §9).
-    /// Default: none is sent.
-    pub fn presence_json(mut self, json: impl Into<String>) -> Self {
-        self.presence = Some(json.into());
+    /// The presence sent with each IDENTIFY. Default: none is sent.
+    pub fn presence(mut self, presence: UpdatePresence) -> Self {
+        self.presence = Some(presence);
         self
     }
 

@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Rng, Time};
 use crate::config::{Config, Limits};
-use crate::driver::link::{Hold, Link, LinkKey, Links, Op, Receive, Sending};
-use crate::driver::mailbox::{Mail, Mailbox, Stop};
-use crate::driver::ring::{Completion, ConnectRequest, Ring};
+use crate::driver::link::{Hold, LinkKey, Links, Op, Receive, Sending};
+use crate::driver::mailbox::{Mailbox, Stop};
+use crate::driver::ring::{Completion, Filled, Ring};
 use crate::driver::shared::Shared;
-use crate::driver::system;
-use crate::metrics::Metrics;
+use crate::driver::tasks::TaskCount;
+use crate::error::Error;
 use crate::shard::handler::Handler;
-use crate::shard::session::{LinkEnd, Order};
-use crate::shard::{Desk, Flow, Shard};
+use crate::shard::close::LinkEnd;
+use crate::shard::{Action, Desk, Flow, Shard};
 
 /// The clock of an engine: the same origin for all its cores.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,13 @@ pub(crate) struct Core<H: Handler> {
     pub(super) starved: Vec<LinkKey>,
     pub(super) unread: Unread,
     pub(crate) stopping: Option<Stop>,
+    /// Receivers that the full pool holds back.
+    pub(super) held_back: usize,
+    pub(super) trimmed_at: Time,
+    /// Futures that the handler has spawned.
+    pub(super) tasks: TaskCount,
+    /// The first shard that Discord refused for good.
+    pub(super) refused: Option<Error>,
     /// Dials so far: names the answers of the resolver.
     pub(super) dials: u64,
     pub(super) trim_at: Option<Time>,
@@ -73,9 +80,11 @@ pub(crate) struct Slot {
     pub(crate) shard: Shard,
     pub(crate) link: Option<LinkKey>,
     /// The earliest deadline of it that lies in the heap.
-    armed: Option<Time>,
-    /// The dial whose name is being resolved, and the port to dial.
-    resolving: Option<u64>,
+    pub(super) armed: Option<Time>,
+    /// The dial whose name is being resolved.
+    pub(super) resolving: Option<u64>,
+    /// The engine knows that it was READY.
+    told_ready: bool,
     /// The turn in which `budget` was filled.
     turn: u64,
     budget: u32,
@@ -83,7 +92,7 @@ pub(crate) struct Slot {
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Wake {
+pub(super) enum Wake {
     Shard(u32),
     /// A send of this link should have ended.
     Send(LinkKey),
@@ -92,7 +101,7 @@ enum Wake {
 /// Time in which the core did not read, though something may have come: a handler that blocked,
 /// a host that was suspended. A shard's silence in it is not the peer's fault.
 #[derive(Debug, Default)]
-struct Unread {
+pub(super) struct Unread {
     total: Duration,
     /// When everything that had arrived was last known to be read.
     read_up_to: Time,
@@ -105,10 +114,10 @@ const UNREAD_GAP_MIN: Duration = Duration::from_millis(100);
 const COMPLETIONS_PER_LOOK: u32 = 256;
 
 /// How often freed memory is given back to the system, at most.
-const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Linked time-out of a TCP connect. The session gives up a dial after the same time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Unread {
     fn caught_up(&mut self, now: Time) {
@@ -117,7 +126,7 @@ impl Unread {
     }
 
     /// The loop was asleep until now and nothing had come; `late` is by how much it overslept.
-    fn slept(&mut self, now: Time, late: Duration) {
+    pub(super) fn slept(&mut self, now: Time, late: Duration) {
         if late >= UNREAD_GAP_MIN {
             self.total += late;
         }
@@ -129,7 +138,7 @@ impl Unread {
         if gap >= UNREAD_GAP_MIN { gap } else { Duration::ZERO }
     }
 
-    fn up_to(&self, now: Time) -> Duration {
+    pub(super) fn up_to(&self, now: Time) -> Duration {
         self.total + self.gap(now)
     }
 }
@@ -152,6 +161,7 @@ impl<H: Handler> Core<H> {
                 link: None,
                 armed: None,
                 resolving: None,
+                told_ready: false,
                 turn: 0,
                 budget: 0,
             })
@@ -172,6 +182,10 @@ impl<H: Handler> Core<H> {
             starved: Vec::new(),
             unread: Unread { total: Duration::ZERO, read_up_to: clock.now() },
             stopping: None,
+            held_back: 0,
+            trimmed_at: Time::ZERO,
+            tasks: TaskCount::default(),
+            refused: None,
             dials: 0,
             trim_at: None,
             turn: 0,
@@ -182,7 +196,7 @@ impl<H: Handler> Core<H> {
     pub(crate) fn start_shards(&mut self) {
         let now = self.clock.now();
         for local in 0..self.shards.len() as u32 {
-            self.slot(local).shard.start(now);
+            self.shards[local as usize].shard.start(now);
             self.settle(local);
         }
     }
@@ -194,7 +208,7 @@ impl<H: Handler> Core<H> {
     /// The ring's own, which nothing can mend.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turn += 1;
-        self.desk.metrics.counters.turns += 1;
+        self.desk.stage.metrics.counters.turns += 1;
         let end = self.clock.now() + self.limits.turn;
         self.ring.signal(false);
         if !self.linger.is_zero() {
@@ -271,11 +285,11 @@ impl<H: Handler> Core<H> {
                 _ if result > 0 => None,
                 0 => Some(LinkEnd::Eof),
                 libc::ENOBUFS => {
-                    self.desk.metrics.counters.buffers_exhausted += 1;
+                    self.desk.stage.metrics.counters.buffers_exhausted += 1;
                     None
                 }
                 libc::ECANCELED | libc::EINTR => None,
-                errno => Some(LinkEnd::Lost { errno }),
+                _ => Some(LinkEnd::Reset),
             };
         }
         match ended {
@@ -291,29 +305,29 @@ impl<H: Handler> Core<H> {
     }
 
     /// Hands the bytes of a ring buffer to a shard, or to the backlog if they have to wait.
-    fn take(&mut self, key: LinkKey, local: u32, filled: &crate::driver::ring::Filled) -> Option<LinkEnd> {
+    fn take(&mut self, key: LinkKey, local: u32, filled: &Filled) -> Option<LinkEnd> {
         let now = self.clock.now();
         let bytes = self.ring.bytes(filled);
         let link = self.links.find(key)?;
         let slot = &mut self.shards[local as usize];
-        self.desk.metrics.counters.wire_len += bytes.len() as u64;
+        self.desk.stage.metrics.counters.wire_len += bytes.len() as u64;
         slot.shard.heard(now);
         let mut used = 0;
         if link.backlog.is_empty() {
-            let budget = slot.budget(self.turn, self.limits.payloads_per_turn);
-            let received = slot.shard.receive(now, bytes, budget, &mut self.desk);
+            slot.fill_budget(self.turn, self.limits.payloads_per_turn);
+            let received = slot.shard.receive(now, bytes, &mut slot.budget, &mut self.desk);
             if let Flow::Ended(end) = received.flow {
                 return Some(end);
             }
             used = received.used;
         }
         if used < bytes.len()
-            && let Err(error) = link.backlog.push(&bytes[used..], &mut self.desk.pool)
+            && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err()
         {
-            return Some(LinkEnd::from(error));
+            return Some(LinkEnd::Wire); // The pool's hard bound.
         }
         if !link.backlog.is_empty() {
-            if slot.shard.is_paused() || self.desk.is_halted() {
+            if slot.shard.is_held(self.desk.is_halted()) {
                 link.hold = Hold::Paused;
             } else if !link.is_runnable {
                 link.is_runnable = true;
@@ -342,8 +356,9 @@ impl<H: Handler> Core<H> {
         let mut ended = None;
         while !link.backlog.is_empty() {
             let now = self.clock.now();
-            let budget = slot.budget(self.turn, self.limits.payloads_per_turn);
-            let received = slot.shard.receive(now, link.backlog.front(), budget, &mut self.desk);
+            slot.fill_budget(self.turn, self.limits.payloads_per_turn);
+            let Slot { shard, budget, .. } = &mut *slot;
+            let received = shard.receive(now, link.backlog.front(), budget, &mut self.desk);
             link.backlog.consume(received.used, &mut self.desk.pool);
             match received.flow {
                 Flow::All => {}
@@ -376,12 +391,12 @@ impl<H: Handler> Core<H> {
         let whole = usize::try_from(result).is_ok_and(|sent| sent == sending.bytes.len());
         if !whole {
             // Short only when the connection broke in the middle.
-            let errno = if result < 0 { -result } else { libc::EPIPE };
-            self.end_link(local, LinkEnd::Lost { errno });
+            self.end_link(local, LinkEnd::Reset);
             return;
         }
         let now = self.clock.now();
-        self.slot(local).shard.written(now, sending.identifies);
+        drop(sending);
+        self.shards[local as usize].shard.written(now, &mut self.desk.stage.metrics);
         self.settle(local);
     }
 
@@ -392,8 +407,8 @@ impl<H: Handler> Core<H> {
         let Some(local) = link.shard else { return Ok(()) };
         if result < 0 {
             let end = match -result {
-                libc::ECANCELED | libc::ETIMEDOUT => LinkEnd::DialTimedOut,
-                errno => LinkEnd::DialFailed { errno },
+                libc::ECANCELED | libc::ETIMEDOUT => LinkEnd::DialTimeout,
+                _ => LinkEnd::Unreachable,
             };
             self.end_link(local, end);
             return Ok(());
@@ -406,16 +421,16 @@ impl<H: Handler> Core<H> {
     }
 
     /// The shard's connection is over, by the peer or by the machine.
-    fn end_link(&mut self, local: u32, end: LinkEnd) {
+    pub(super) fn end_link(&mut self, local: u32, end: LinkEnd) {
         let now = self.clock.now();
         self.let_go(local);
         let slot = &mut self.shards[local as usize];
-        slot.shard.link_ended(now, end, &mut self.desk);
+        slot.shard.link_ended(now, end);
         self.settle(local);
     }
 
     /// Detaches a shard from its link, which then only awaits its last completions.
-    fn let_go(&mut self, local: u32) {
+    pub(super) fn let_go(&mut self, local: u32) {
         let slot = &mut self.shards[local as usize];
         slot.resolving = None;
         slot.shard.release(&mut self.desk.pool);
@@ -444,16 +459,18 @@ impl<H: Handler> Core<H> {
 
     /// Drains a shard after an input: notices, orders, bytes, deadline.
     pub(crate) fn settle(&mut self, local: u32) {
+        // An action may lead to another (a dial that fails at once), never to many: a shard dials
+        // again only after a wait.
         let now = self.clock.now();
-        let slot = &mut self.shards[local as usize];
-        slot.shard.settle(now, &mut self.desk);
-        // An order may lead to another (a dial that fails at once ends in a new deadline), never
-        // to many: a shard dials again only after a wait.
-        while let Some(order) = self.shards[local as usize].shard.poll_order() {
-            match order {
-                Order::Dial(target) => self.dial(local, target),
-                Order::Drop => self.let_go(local),
+        while let Some(action) = self.shards[local as usize].shard.settle(now, &mut self.desk) {
+            match action {
+                Action::Dial(target) => self.dial(local, target),
+                Action::Drop => self.let_go(local),
             }
+        }
+        let slot = &mut self.shards[local as usize];
+        if slot.shard.was_ready() && !std::mem::replace(&mut slot.told_ready, true) {
+            self.shared.shard_ready();
         }
         self.start_send(local);
         self.arm_deadline(local);
@@ -469,18 +486,13 @@ impl<H: Handler> Core<H> {
         if link.sending.is_some() || link.connecting.is_some() {
             return;
         }
-        let Some(outgoing) = slot.shard.take_outgoing() else { return };
+        let Some(bytes) = slot.shard.take_outgoing() else { return };
         let now = self.clock.now();
-        let sending = link.sending.insert(Sending {
-            bytes: outgoing.bytes,
-            since: now,
-            identifies: outgoing.identifies,
-        });
+        let fd = link.fd();
+        let sending = link.sending.insert(Sending { bytes, since: now });
         // SAFETY: the bytes lie on the heap, owned by the link, which is not removed before this
         // send has completed (`is_quiet`); nobody touches `sending` until `sent` takes it.
-        let pushed = unsafe {
-            self.ring.send(link.fd(), &link.sending.as_ref().expect("just set").bytes, key.user_data(Op::Send))
-        };
+        let pushed = unsafe { self.ring.send(fd, &sending.bytes, key.user_data(Op::Send)) };
         match pushed {
             Ok(()) => self
                 .deadlines
@@ -496,7 +508,7 @@ impl<H: Handler> Core<H> {
     fn hold_or_release(&mut self, local: u32) {
         let slot = &mut self.shards[local as usize];
         let Some(key) = slot.link else { return };
-        let paused = slot.shard.is_paused() || self.desk.is_halted();
+        let paused = slot.shard.is_held(self.desk.is_halted());
         let Some(link) = self.links.find(key) else { return };
         if paused {
             link.hold = Hold::Paused;
@@ -514,7 +526,19 @@ impl<H: Handler> Core<H> {
         }
     }
 
-    fn slot(&mut self, local: u32) -> &mut Slot {
-        &mut self.shards[local as usize]
+    /// What the loop slept through, if it woke later than it asked for.
+    pub(super) fn overslept(&mut self, now: Time, due: Option<Time>) {
+        let late = due.map_or(Duration::ZERO, |due| now.since(due));
+        self.unread.slept(now, late);
+    }
+}
+
+impl Slot {
+    /// The first time in a turn, sets what the shard may have in it.
+    fn fill_budget(&mut self, turn: u64, payloads_per_turn: u32) {
+        if self.turn != turn {
+            self.turn = turn;
+            self.budget = payloads_per_turn;
+        }
     }
 }

@@ -12,14 +12,13 @@ use crate::driver::mailbox::Mail;
 use crate::driver::ring::ConnectRequest;
 use crate::driver::system;
 use crate::shard::handler::Handler;
-use crate::shard::session::{LinkEnd, Target};
+use crate::shard::close::LinkEnd;
+use crate::shard::notice::Target;
 
 impl<H: Handler> Core<H> {
     /// Dials for a shard: at once where the host is an address, after a look-up where it is a name.
     pub(super) fn dial(&mut self, local: u32, target: Target) {
-        let now = self.clock.now();
-        let slot = &mut self.shards[local as usize];
-        let url = slot.shard.dial(now, target);
+        let url = self.shards[local as usize].shard.dial(target);
         let (host, port) = (url.host().to_owned(), url.port());
         if let Ok(ip) = host.parse::<IpAddr>() {
             self.connect(local, SocketAddr::new(ip, port));
@@ -40,7 +39,7 @@ impl<H: Handler> Core<H> {
         });
         if self.shared.helpers.push(job).is_err() {
             self.shards[local as usize].resolving = None;
-            self.end_link(local, LinkEnd::DialFailed { errno: libc::EAGAIN });
+            self.end_link(local, LinkEnd::Unreachable);
         }
     }
 
@@ -62,7 +61,7 @@ impl<H: Handler> Core<H> {
                 let choice = self.rng.next_u64() as usize % addresses.len();
                 self.connect(local, addresses[choice]);
             }
-            _ => self.end_link(local, LinkEnd::NameNotFound),
+            _ => self.end_link(local, LinkEnd::Unreachable),
         }
     }
 
@@ -70,9 +69,9 @@ impl<H: Handler> Core<H> {
     fn connect(&mut self, local: u32, address: SocketAddr) {
         let stream = match system::tcp_socket(address.is_ipv6()) {
             Ok(stream) => stream,
-            Err(error) => {
-                let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                self.end_link(local, LinkEnd::DialFailed { errno });
+            Err(_) => {
+                // No descriptor left, or no such protocol: tried again after the back-off.
+                self.end_link(local, LinkEnd::Unreachable);
                 return;
             }
         };
@@ -86,10 +85,9 @@ impl<H: Handler> Core<H> {
         let pushed = unsafe {
             self.ring.connect(fd, request, key.user_data(Op::Connect), key.user_data(Op::Ignored))
         };
-        if let Err(error) = pushed {
-            self.links.find(key).expect("inserted above").connecting = None;
-            let errno = error.raw_os_error().unwrap_or(libc::EAGAIN);
-            self.end_link(local, LinkEnd::DialFailed { errno });
+        if pushed.is_err() {
+            link.connecting = None;
+            self.end_link(local, LinkEnd::Unreachable);
         }
     }
 }

@@ -29,14 +29,13 @@ struct Queue {
 struct State {
     jobs: VecDeque<Job>,
     open: bool,
-    panics: u64,
 }
 
 impl Helpers {
     /// Starts the threads with the caller's own affinity mask.
     pub(crate) fn start(threads: usize, len_max: usize) -> Result<Self, Error> {
         let queue = Arc::new(Queue {
-            state: Mutex::new(State { jobs: VecDeque::new(), open: true, panics: 0 }),
+            state: Mutex::new(State { jobs: VecDeque::new(), open: true }),
             changed: Condvar::new(),
             len_max,
         });
@@ -70,9 +69,9 @@ impl Helpers {
         Ok(())
     }
 
-    /// Jobs that panicked.
-    pub(crate) fn panics(&self) -> u64 {
-        self.queue.lock().panics
+    /// How many more jobs may wait.
+    pub(crate) fn room(&self) -> usize {
+        self.queue.len_max.saturating_sub(self.queue.lock().jobs.len())
     }
 
     /// Takes no more jobs; what is queued still runs. Does not wait.
@@ -108,9 +107,8 @@ impl Queue {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                self.lock().panics += 1;
-            }
+            // Who pushed it wants to hear of a panic; here the thread only survives it.
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 }

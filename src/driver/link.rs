@@ -84,7 +84,7 @@ pub(crate) struct Link {
     pub(crate) connecting: Option<Box<ConnectRequest>>,
     pub(crate) receive: Receive,
     pub(crate) hold: Hold,
-    /// The send in flight: its bytes, when it began, whether an IDENTIFY is among them.
+    /// The send in flight.
     pub(crate) sending: Option<Sending>,
     /// Bytes received that wait for the shard to take them.
     pub(crate) backlog: ChunkQueue,
@@ -98,7 +98,6 @@ pub(crate) struct Sending {
     /// Not touched until the completion: the kernel reads it.
     pub(crate) bytes: Vec<u8>,
     pub(crate) since: Time,
-    pub(crate) identifies: bool,
 }
 
 impl Link {

@@ -22,8 +22,8 @@ pub(crate) enum Mail {
     Unpause { shard: u32 },
     /// A copy of the metrics is wanted.
     Report(Box<dyn FnOnce(Metrics) + Send>),
-    /// A name was resolved; the token names the dial.
-    Resolved { dial: u64, addresses: Result<Vec<SocketAddr>, std::io::ErrorKind> },
+    /// A name was resolved, for this dial of this core's shard.
+    Resolved { local: u32, dial: u64, addresses: Result<Vec<SocketAddr>, std::io::ErrorKind> },
     /// The engine stops.
     Stop(Stop),
 }

@@ -31,6 +31,8 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
 use crate::shard::identify::IdentifyGate;
+use crate::shard::settings::SessionSettings;
+use crate::shard::{Common, Factory, ShardId};
 
 use self::core::Clock;
 use self::helpers::Helpers;
@@ -45,9 +47,6 @@ pub struct Engine {
     handle: Handle,
     threads: Vec<JoinHandle<Result<(), Error>>>,
 }
-
-/// Makes a core's handler; called on that core's thread, again after a panic of the handler.
-pub(crate) type Factory<H> = Arc<dyn Fn(usize) -> Result<H, Error> + Send + Sync>;
 
 impl Engine {
     /// Starts one pinned thread per core, each with a handler of its own, and returns when all
@@ -80,7 +79,7 @@ impl Engine {
             .collect();
         let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);
         let factory: Factory<H> = Arc::new(factory);
-        let gate = Arc::new(IdentifyGate::new(config.max_concurrency));
+        let common = Arc::new(common(&config)?);
         let config = Arc::new(config);
         let clock = Clock::start();
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
@@ -93,8 +92,7 @@ impl Engine {
                 cpu: *cpu,
                 config: Arc::clone(&config),
                 factory: Arc::clone(&factory),
-                gate: Arc::clone(&gate),
-                handle: handle.clone(),
+                common: Arc::clone(&common),
                 mailbox: Arc::clone(&mailboxes[index]),
                 shared: Arc::clone(&shared),
                 clock,
@@ -172,6 +170,27 @@ impl Engine {
         self.handle.close();
         result
     }
+}
+
+/// What all shards share.
+fn common(config: &Config) -> Result<Common, Error> {
+    let main_url = config.gateway_url.with_query(config.compression);
+    let mut settings =
+        SessionSettings::new(config.token.clone(), config.intents.bits(), main_url.to_string());
+    settings.large_threshold = config.large_threshold;
+    settings.presence = config.presence.clone();
+    settings.outbox_len_max = config.limits.outbox_len_max;
+    settings.check().map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
+    let fleet =
+        config.shards.ids().iter().map(|id| ShardId::new(*id, config.shards.total()));
+    Ok(Common {
+        settings: Arc::new(settings),
+        interest: config.interest.clone(),
+        gate: Arc::new(IdentifyGate::with_fleet(config.max_concurrency, fleet)),
+        main_url,
+        compression: config.compression,
+        limits: config.limits.wire,
+    })
 }
 
 impl fmt::Debug for Engine {

@@ -114,10 +114,11 @@ impl Ring {
         // SAFETY: invariant 1: the ring of entries stays mapped until `uring` is dropped, since
         // `buffers` is dropped after it; its length is `limits.buffers` entries, a power of two.
         unsafe {
-            uring.submitter().register_buf_ring(
+            uring.submitter().register_buf_ring_with_flags(
                 buffers.entries.address() as u64,
                 limits.buffers,
                 GROUP,
+                0,
             )?;
         }
         // SAFETY: a plain system call; the result is checked before it is owned.
@@ -139,8 +140,8 @@ impl Ring {
     }
 
     /// The descriptor that becomes readable when there is something to reap.
-    pub(crate) fn eventfd(&self) -> RawFd {
-        self.eventfd.as_raw_fd()
+    pub(crate) fn eventfd(&self) -> &OwnedFd {
+        &self.eventfd
     }
 
     /// Arms a multishot receive on `fd`, which must stay open until its last completion.

@@ -5,11 +5,11 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -17,17 +17,14 @@ use tokio::io::unix::AsyncFd;
 use crate::clock::{Rng, Time};
 use crate::config::Config;
 use crate::driver::core::{Clock, Core};
-use crate::driver::handle::Handle;
 use crate::driver::mailbox::Mailbox;
 use crate::driver::ring::{Ring, RingLimits};
 use crate::driver::shared::Shared;
 use crate::driver::tend::within;
-use crate::driver::{Factory, system};
+use crate::driver::system;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
-use crate::shard::identify::IdentifyGate;
-use crate::shard::session::SessionSettings;
-use crate::shard::{Desk, Shard, ShardId};
+use crate::shard::{Common, Desk, Factory, Shard, ShardId};
 
 /// What a core's thread is given.
 pub(super) struct CoreSeat<H> {
@@ -36,8 +33,7 @@ pub(super) struct CoreSeat<H> {
     pub(super) cpu: usize,
     pub(super) config: Arc<Config>,
     pub(super) factory: Factory<H>,
-    pub(super) gate: Arc<IdentifyGate>,
-    pub(super) handle: Handle,
+    pub(super) common: Arc<Common>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
@@ -97,8 +93,6 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
     let mut ring = Ring::new(limits).map_err(|error| system::ring_error(&error))?;
     ring.try_out().map_err(|error| system::ring_error(&error))?;
     let mut rng = Rng::new(seat.seed);
-    let settings = Arc::new(session_settings(config));
-    let interest = Arc::new(config.interest.clone());
     let shards = config
         .shards
         .ids()
@@ -106,40 +100,19 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         // A guild's shard is fixed by its id, and a shard's core by the shard's id.
         .filter(|id| **id as usize % seat.cores == seat.index)
         .map(|id| {
-            let id = ShardId { id: *id, total: config.shards.total() };
-            Shard::new(
-                id,
-                Arc::clone(&settings),
-                Arc::clone(&interest),
-                Arc::clone(&seat.gate),
-                config.compression,
-                config.limits.wire,
-                rng.next_u64(),
-            )
+            let id = ShardId::new(*id, config.shards.total());
+            Shard::new(id, Arc::clone(&seat.common), rng.next_u64())
         })
         .collect();
     let clock = seat.clock;
     let desk = Desk::new(
         seat.index,
         Arc::clone(&seat.factory),
-        seat.handle.clone(),
         &config.limits,
         Box::new(move || clock.now()),
         unix_ms().saturating_sub(clock.now().as_ms()),
     )?;
     Ok(Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, rng))
-}
-
-fn session_settings(config: &Config) -> SessionSettings {
-    let mut settings = SessionSettings::new(
-        config.token.clone(),
-        config.intents.bits(),
-        config.gateway_url.with_query(config.compression).to_string(),
-    );
-    settings.large_threshold = config.large_threshold;
-    settings.presence = config.presence.clone();
-    settings.outbox_len_max = config.limits.outbox_len_max;
-    settings
 }
 
 fn unix_ms() -> u64 {
@@ -154,19 +127,15 @@ pub(super) fn random_seed() -> u64 {
 }
 
 /// The ring's eventfd, watched and never read: each signal is an edge.
-struct Signal(RawFd);
-
-impl AsRawFd for Signal {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
+type Signal = AsyncFd<OwnedFd>;
 
 impl<H: Handler> Core<H> {
     async fn run(&mut self) -> Result<(), Error> {
-        // The descriptor outlives the watcher: it belongs to the ring, which `self` owns.
-        let signal = AsyncFd::with_interest(Signal(self.ring.eventfd()), Interest::READABLE)
-            .map_err(|error| system::ring_error(&error))?;
+        let eventfd = self.ring.eventfd().try_clone().map_err(|e| system::ring_error(&e))?;
+        // SAFETY: the watcher owns its descriptor (a duplicate of the ring's), so it stays open
+        // and the same for as long as the watcher lives.
+        let signal = unsafe { AsyncFd::register_with_interest(eventfd, Interest::READABLE) }
+            .map_err(|error| system::ring_error(&error.into_parts().1))?;
         self.start_shards();
         loop {
             let more = self.turn().map_err(|error| {
@@ -176,13 +145,13 @@ impl<H: Handler> Core<H> {
             if self.stopping.is_some() || self.is_over() {
                 break;
             }
-            self.rest(&signal, more).await;
+            self.rest(&signal, more, None).await;
         }
         self.wind_up(&signal).await
     }
 
     /// Closes what is open, lets the handler finish, and says how it went.
-    async fn wind_up(&mut self, signal: &AsyncFd<Signal>) -> Result<(), Error> {
+    async fn wind_up(&mut self, signal: &Signal) -> Result<(), Error> {
         let end = self.clock.now() + self.limits.stop_timeout;
         let mut abandoned = false;
         while self.links.len() > 0 || !self.is_over() {
@@ -198,18 +167,17 @@ impl<H: Handler> Core<H> {
             if self.links.len() == 0 && self.is_over() {
                 break;
             }
-            self.wake_by(now + WIND_UP_LOOK);
-            self.rest(signal, more).await;
+            self.rest(signal, more, Some(now + WIND_UP_LOOK)).await;
         }
-        let _ = within(self.limits.stop_timeout, self.desk.handler.on_stop()).await;
-        match self.desk.refused.take() {
+        let _ = within(self.limits.stop_timeout, self.desk.stage.handler.on_stop()).await;
+        match self.refused.take() {
             Some(error) if self.stopping.is_none() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Lets the runtime have its turn; sleeps if there is nothing to do.
-    async fn rest(&mut self, signal: &AsyncFd<Signal>, more: bool) {
+    /// Lets the runtime have its turn; sleeps if there is nothing to do, at the latest until `by`.
+    async fn rest(&mut self, signal: &Signal, more: bool, by: Option<Time>) {
         if more {
             // Not tokio's `yield_now`: that lets the thread go round without parking, and
             // tokio-uring submits only when it parks.
@@ -224,7 +192,7 @@ impl<H: Handler> Core<H> {
             .await;
             return;
         }
-        let due = self.next_deadline();
+        let due = self.next_deadline().into_iter().chain(by).min();
         let mailbox = Arc::clone(&self.mailbox);
         let mut woken = pin!(mailbox.wake.notified());
         let mut timer = pin!(due.map(|due| tokio::time::sleep_until(self.instant(due).into())));
@@ -254,7 +222,7 @@ impl<H: Handler> Core<H> {
 }
 
 /// How often the end of connections is looked at while stopping.
-const WIND_UP_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+const WIND_UP_LOOK: Duration = Duration::from_millis(50);
 
 impl Ring {
     /// Tries the operations that the engine lives on, on a pair of sockets.

@@ -8,6 +8,8 @@
 use std::cmp::Reverse;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -19,7 +21,8 @@ use crate::driver::tasks::run_guarded;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::shard::handler::Handler;
-use crate::shard::session::LinkEnd;
+use crate::shard::close::LinkEnd;
+use crate::shard::outbox::{Completion, Outcome};
 
 impl<H: Handler> Core<H> {
     /// Puts a shard's deadline into the heap, if none as early lies there.
@@ -106,9 +109,18 @@ impl<H: Handler> Core<H> {
             return;
         };
         let now = self.clock.now();
-        self.shards[local as usize].shard.submit(now, command, Some(Box::new(move |outcome| {
-            sent.give(outcome);
-        })));
+        let told = Completion::new(move |outcome| {
+            sent.give(match outcome {
+                Outcome::Sent => Ok(()),
+                Outcome::Dropped(dropped) => Err(Error::from(dropped)),
+                Outcome::Unknown => Err(Error::new(
+                    ErrorKind::Dropped,
+                    "the connection ended as the command was written: nobody knows if it arrived",
+                )),
+            });
+        });
+        // Refused: the completion has told why.
+        let _ = self.shards[local as usize].shard.submit(now, command, told);
         self.settle(local);
     }
 
@@ -119,10 +131,10 @@ impl<H: Handler> Core<H> {
 
     fn metrics(&mut self) -> Metrics {
         let now = self.clock.now();
-        self.desk.metrics.counters.pool_peak_len = self.desk.pool.counters().peak_len as u64;
-        let mut metrics = self.desk.metrics.clone();
+        self.desk.stage.metrics.counters.pool_peak_len = self.desk.pool.counters().used_high_len as u64;
+        let mut metrics = self.desk.stage.metrics.clone();
         for slot in &self.shards {
-            metrics.push_shard(slot.shard.report(now, self.desk.core));
+            metrics.push_shard(slot.shard.report(now, self.desk.stage.core));
         }
         metrics
     }
@@ -179,7 +191,8 @@ impl<H: Handler> Core<H> {
             }
         }
         large.sort_unstable();
-        let mut room = self.desk.pool.room_len();
+        let pool = &self.desk.pool;
+        let mut room = pool.limits().len_max.saturating_sub(pool.used_len());
         self.held_back = 0;
         for (position, (lacking, key)) in large.into_iter().enumerate() {
             let Some(link) = self.links.find(key) else { continue };
@@ -195,7 +208,7 @@ impl<H: Handler> Core<H> {
             self.held_back += 1;
             if link.hold == Hold::None {
                 link.hold = Hold::Pool;
-                self.desk.metrics.counters.receivers_held_back += 1;
+                self.desk.stage.metrics.counters.receivers_held_back += 1;
             }
             if link.receive == Receive::Armed {
                 link.receive = Receive::Cancelling;
@@ -224,12 +237,58 @@ impl<H: Handler> Core<H> {
 
     /// Starts what the handler spawned.
     pub(super) fn drain_effects(&mut self) {
-        for task in self.desk.effects.tasks.drain(..) {
-            tokio_uring::spawn(run_guarded(task, self.desk.tasks.clone()));
+        let effects = &mut self.desk.stage.effects;
+        if effects.tasks.is_empty() && effects.blocking.is_empty() {
+            return;
         }
-        for job in self.desk.effects.blocking.drain(..) {
-            // Full: `Context::spawn_blocking` has asked before.
-            let _ = self.shared.helpers.push(job);
+        for task in effects.tasks.drain(..) {
+            self.tasks.accept();
+            tokio_uring::spawn(run_guarded(task, self.tasks.clone()));
+        }
+        for job in effects.blocking.drain(..) {
+            let shared = Arc::clone(&self.shared);
+            let job = Box::new(move || {
+                if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    shared.raise(Error::new(
+                        ErrorKind::HandlerPanicked,
+                        "a job that the handler gave to the helper threads panicked",
+                    ));
+                }
+            });
+            // The context has asked whether there is room; other cores may have taken it since.
+            if self.shared.helpers.push(job).is_err() {
+                self.shared.raise(Error::new(
+                    ErrorKind::Full,
+                    "a job for the helper threads was dropped: too many wait",
+                ));
+            }
+        }
+        self.refill_room();
+    }
+
+    /// Tells the contexts to come how much more may be started.
+    pub(super) fn refill_room(&mut self) {
+        let room = &mut self.desk.stage.effects.room;
+        room.tasks = self.limits.tasks_max.saturating_sub(self.tasks.running());
+        room.blocking = self.shared.helpers.room();
+    }
+
+    /// Raises on the handle what failed since the last turn.
+    pub(super) fn raise_failures(&mut self) {
+        for error in self.desk.stage.take_failures() {
+            if error.kind() == ErrorKind::Refused {
+                self.refused.get_or_insert(error.clone());
+            }
+            self.shared.raise(error);
+        }
+        let panics = self.tasks.panics();
+        let counted = &mut self.desk.stage.metrics.counters.task_panics;
+        if panics > *counted {
+            *counted = panics;
+            self.shared.raise(Error::new(
+                ErrorKind::HandlerPanicked,
+                format!("a future that the handler spawned on core {} panicked", self.desk.stage.core),
+            ));
         }
     }
 
@@ -244,7 +303,8 @@ impl<H: Handler> Core<H> {
         for local in 0..self.shards.len() as u32 {
             if self.shards[local as usize].link.is_some() {
                 self.let_go(local);
-                self.shards[local as usize].shard.abandon(now, &mut self.desk);
+                self.shards[local as usize].shard.link_ended(now, LinkEnd::Reset);
+                self.settle(local);
             }
         }
     }

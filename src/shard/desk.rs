@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::config::Limits;
-use crate::decode::{DecodeError, Json, Root, Scratch};
+use crate::decode::{DecodeError, Envelope, Json, Root, Scratch};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
-use crate::model::{Event, EventKind, Raw, Undecoded};
+use crate::model::{Event, EventKind};
 use crate::shard::handler::{Context, Effects, Handler, Link, Panicked};
 use crate::shard::session::Session;
 use crate::wire::{ChunkPool, Payload};
@@ -164,11 +164,15 @@ impl<H: Handler> Desk<H> {
         delivered: Delivered,
     ) -> Result<(), DecodeError> {
         let Self { payload, stage, .. } = self;
-        let text = std::str::from_utf8(payload.text())
-            .map_err(|error| DecodeError::Json { at: error.valid_up_to() })?;
-        let event = Event::Raw(Raw::new(delivered.kind, text));
-        stage.event(session, delivered, None, event);
-        Ok(())
+        let text = payload.text();
+        let name = Envelope::scan(text).ok().and_then(|envelope| envelope.t).unwrap_or("");
+        match Event::raw(delivered.kind, name, text) {
+            Event::Undecoded(event) => Err(event.error),
+            event => {
+                stage.event(session, delivered, None, event);
+                Ok(())
+            }
+        }
     }
 
     /// Tells the handler of a dispatch whose JSON is broken.
@@ -181,7 +185,9 @@ impl<H: Handler> Desk<H> {
         let stage = &mut self.stage;
         stage.metrics.counters.undecoded += 1;
         stage.metrics.kind_mut(delivered.kind).imperfect += 1;
-        stage.event(session, delivered, None, Event::Undecoded(Undecoded::new(delivered.kind, error)));
+        // The text is rewritten by the parser as far as it came: its own name is gone.
+        let event = Event::undecoded(delivered.kind, delivered.kind.name(), error);
+        stage.event(session, delivered, None, event);
     }
 
     fn copy_text(&mut self) {

@@ -16,6 +16,7 @@ use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, State};
 use crate::shard::outbox::{Completion, Dropped};
 use crate::shard::session::Session;
+use crate::shard::token::TokenError;
 use crate::wire::WireError;
 
 /// A bot: one value per core, called on that core's thread only, so it needs neither locks nor
@@ -360,6 +361,12 @@ impl std::fmt::Debug for Context<'_> {
 impl From<CommandError> for Error {
     fn from(error: CommandError) -> Self {
         Self::new(ErrorKind::Command, error.to_string())
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::new(ErrorKind::Token, error.to_string())
     }
 }
 

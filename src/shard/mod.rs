@@ -149,7 +149,7 @@ impl Shard {
             if used == bytes.len() {
                 break Flow::All;
             }
-            if self.paused_at.is_some() || desk.is_halted() {
+            if self.is_held(desk.is_halted()) {
                 break Flow::Paused;
             }
             if *budget == 0 {
@@ -233,15 +233,13 @@ impl Shard {
         let Delivered { kind, received_at: now, sequence } = delivered;
         let session = &mut self.session;
         let metrics = &mut desk.stage.metrics;
-        let verdict = match kind {
-            // A new session numbers anew; `ready` tells the session so.
-            EventKind::Ready => Verdict::Deliver,
-            _ => session.dispatch(now, sequence),
-        };
+        let verdict = session.dispatch(now, sequence);
         if kind == EventKind::Resumed {
             session.resumed(now);
         }
         match verdict {
+            // A new session numbers anew, whatever the last one came to.
+            _ if kind == EventKind::Ready => {}
             Verdict::Duplicate => {
                 metrics.counters.duplicates += 1;
                 return;
@@ -290,7 +288,6 @@ impl Shard {
             let session_id = data.get("session_id").and_then(|id| id.as_str());
             let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
             session.ready(now, session_id.unwrap_or(""), resume_url);
-            session.dispatch(now, delivered.sequence);
         };
         let keeps_text = delivery == Delivery::RawAndTyped;
         let wanted = matches!(delivery, Delivery::Typed | Delivery::RawAndTyped);
@@ -299,9 +296,8 @@ impl Shard {
         }
         let read = desk.deliver_typed(session, delivered, keeps_text, learn, wanted);
         if read.is_err() {
-            // A READY that cannot be read still opens a session; it just cannot be resumed.
+            // A session that nobody can name cannot be resumed: the session machine gives it up.
             session.ready(now, "", None);
-            session.dispatch(now, delivered.sequence);
         }
         read
     }
@@ -499,9 +495,13 @@ impl Shard {
         self.was_ready
     }
 
-    /// The handler has it paused.
-    pub fn is_paused(&self) -> bool {
-        self.paused_at.is_some()
+    /// Its bytes are to wait: the handler has it paused, or the core's dispatches are stopped.
+    ///
+    /// Only where dispatches may come: a paused shard that has to reconnect does so, and then
+    /// waits with its RESUME sent.
+    pub fn is_held(&self, halted: bool) -> bool {
+        (self.paused_at.is_some() || halted)
+            && matches!(self.session.state(), State::Identifying | State::Resuming | State::Active)
     }
 
     /// It will never dial again.

@@ -1,0 +1,183 @@
+//! The engine from outside: any thread, never blocking.
+//!
+//! It queues calls for cores and gives receipts; it reads nothing of a core directly. Users clone
+//! it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::command::Command;
+use crate::config::Config;
+use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
+use crate::driver::receipt::{Receipt, receipt};
+use crate::driver::shared::Shared;
+use crate::error::{Error, ErrorKind};
+use crate::metrics::Metrics;
+
+/// A handle to a running engine: `Clone`, `Send`, `Sync`; no call of it blocks.
+#[derive(Clone)]
+pub struct Handle {
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    shared: Arc<Shared>,
+    shards: Arc<[u32]>,
+    total: u32,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        mailboxes: Arc<[Arc<Mailbox>]>,
+        shared: Arc<Shared>,
+        config: &Config,
+    ) -> Self {
+        Self {
+            mailboxes,
+            shared,
+            shards: config.shards.ids().into(),
+            total: config.shards.total(),
+        }
+    }
+
+    /// Resolves when every shard has been READY once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`] if Discord refuses a shard for good, [`ErrorKind::Stopped`] if the
+    /// engine ends before.
+    pub fn ready(&self) -> Receipt<()> {
+        self.shared.ready()
+    }
+
+    /// Resolves with the first error that does not mend itself: a shard refused for good, a
+    /// handler that panicked too often.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stopped`] if the engine ends without one.
+    pub fn failure(&self) -> Receipt<Error> {
+        self.shared.failure()
+    }
+
+    /// The last 64 such errors, oldest first.
+    pub fn errors(&self) -> Vec<Error> {
+        self.shared.errors()
+    }
+
+    /// Sends a command on a shard. Validated and encoded here, on the caller's thread.
+    ///
+    /// The receipt resolves when the command was written to the socket.
+    ///
+    /// # Errors
+    ///
+    /// By the receipt: [`ErrorKind::Command`] if it is not valid or longer than 4096 bytes,
+    /// [`ErrorKind::NoSuchShard`], [`ErrorKind::Full`] if too many wait,
+    /// [`ErrorKind::Stopped`], and [`ErrorKind::Dropped`] if the connection ended as it was being
+    /// written.
+    pub fn send(&self, shard: u32, command: impl Into<Command>) -> Receipt<()> {
+        let command = match command.into().encode() {
+            Ok(command) => command,
+            Err(error) => return Receipt::given(Err(error.into())),
+        };
+        let mailbox = match self.mailbox(shard) {
+            Ok(mailbox) => mailbox,
+            Err(error) => return Receipt::given(Err(error)),
+        };
+        let (sent, receipt) = receipt();
+        match mailbox.push(Mail::Command { shard, command, sent }) {
+            Ok(()) => receipt,
+            Err(refused) => Receipt::given(Err(refused.into())),
+        }
+    }
+
+    /// Lets a shard that its handler has paused go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSuchShard`], [`ErrorKind::Full`], [`ErrorKind::Stopped`].
+    pub fn unpause(&self, shard: u32) -> Result<(), Error> {
+        Ok(self.mailbox(shard)?.push(Mail::Unpause { shard })?)
+    }
+
+    /// The shard that a guild's events come on: `(guild_id >> 22) % total` (protocol.md §7).
+    pub fn shard_of(&self, guild_id: impl Into<u64>) -> u32 {
+        ((guild_id.into() >> 22) % u64::from(self.total)) as u32
+    }
+
+    /// The shards that this engine runs, ascending.
+    pub fn shards(&self) -> &[u32] {
+        &self.shards
+    }
+
+    /// A copy of what all cores have counted and timed, merged.
+    ///
+    /// # Errors
+    ///
+    /// By the receipt: [`ErrorKind::Full`], [`ErrorKind::Stopped`].
+    pub fn metrics(&self) -> Receipt<Metrics> {
+        let (giver, receipt) = receipt();
+        let merged = Arc::new(Mutex::new((self.mailboxes.len(), None::<Metrics>, Some(giver))));
+        for mailbox in self.mailboxes.iter() {
+            let merged = Arc::clone(&merged);
+            let report = Box::new(move |metrics: Metrics| {
+                let mut merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
+                let (missing, sum, giver) = &mut *merged;
+                match sum {
+                    Some(sum) => sum.merge(metrics),
+                    None => *sum = Some(metrics),
+                }
+                *missing -= 1;
+                if *missing == 0
+                    && let (Some(giver), Some(sum)) = (giver.take(), sum.take())
+                {
+                    giver.give(Ok(sum));
+                }
+            });
+            if let Err(refused) = mailbox.push(Mail::Report(report)) {
+                return Receipt::given(Err(refused.into()));
+            }
+        }
+        receipt
+    }
+
+    /// Stops the engine; [`Engine::join`](crate::Engine::join) returns when it has stopped.
+    /// Harmless when it is stopping already.
+    pub fn stop(&self, stop: Stop) {
+        for mailbox in self.mailboxes.iter() {
+            // Closed: that core has ended.
+            let _ = mailbox.push_internal(Mail::Stop(stop));
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.shared.helpers.close();
+        self.shared.stopped();
+    }
+
+    fn mailbox(&self, shard: u32) -> Result<&Mailbox, Error> {
+        if self.shards.binary_search(&shard).is_err() {
+            return Err(Error::new(
+                ErrorKind::NoSuchShard,
+                format!("this engine does not run shard {shard}"),
+            ));
+        }
+        // As the engine spreads them: a shard's core is fixed by its id.
+        Ok(&self.mailboxes[shard as usize % self.mailboxes.len()])
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::new(ErrorKind::Full, "too many calls wait for this core"),
+            Refused::Closed => Self::new(ErrorKind::Stopped, "the engine has stopped"),
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("cores", &self.mailboxes.len())
+            .field("shards", &self.shards.len())
+            .finish_non_exhaustive()
+    }
+}
