@@ -1,0 +1,525 @@
+//! THE list of events. Whatever is known about an event by name stands in the table at the end of
+//! this file, once; kinds, names, the typed enum and its decoder are derived from it.
+//!
+//! An event is never lost here: one without a type, or whose typed form cannot be read, arrives
+//! as [`Event::Untyped`]; one that Discord added since arrives so under [`EventKind::Unknown`].
+//! To give an event a type, write its struct beside its family and put the name behind its row.
+//! Called by the shard; matched on by the user.
+
+use super::{
+    GuildCreate, Message, MessageDelete, MessageReactionAdd, MessageUpdate, PresenceUpdate, Ready,
+    Resumed, TypingStart, UnavailableGuild,
+};
+use crate::decode::{Cursor, DecodeError, Envelope, Json, Note, key_code};
+use std::fmt;
+
+macro_rules! events {
+    ($(#[doc = $doc:literal] $kind:ident $name:literal $(=> $ty:ty)?;)*) => {
+        /// The kinds of dispatches: one for each name that Discord documents, and
+        /// [`Unknown`](Self::Unknown).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum EventKind {
+            $(
+                #[doc = concat!("`", $name, "`:")]
+                #[doc = $doc]
+                $kind,
+            )*
+            /// A name that this version of the library does not know.
+            Unknown,
+        }
+
+        impl EventKind {
+            /// Every kind, in the order of [`index`](Self::index); `Unknown` is the last.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)* Self::Unknown];
+
+            /// How many kinds there are, `Unknown` included: the length of an array of counters.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Discord's name of the event; `UNKNOWN` for [`Unknown`](Self::Unknown).
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                    Self::Unknown => "UNKNOWN",
+                }
+            }
+
+            /// The kind that `name` names; [`Unknown`](Self::Unknown) if none does.
+            pub fn from_name(name: &str) -> Self {
+                #[allow(non_upper_case_globals)]
+                mod code {
+                    $(pub(super) const $kind: u64 = super::key_code($name.as_bytes());)*
+                }
+                match key_code(name.as_bytes()) {
+                    $(code::$kind if name == $name => Self::$kind,)*
+                    _ => Self::Unknown,
+                }
+            }
+
+            /// Whether [`Event`] has a variant for the kind.
+            pub const fn is_typed(self) -> bool {
+                match self {
+                    $($(Self::$kind => !stringify!($ty).is_empty(),)?)*
+                    _ => false,
+                }
+            }
+        }
+
+        /// A dispatch, as the handler gets it.
+        ///
+        /// Everything in it borrows the payload and is gone when the handler returns. A few words
+        /// in size: typed events are references into the arena.
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum Event<'a> {
+            $($(
+                #[doc = concat!("`", $name, "`:")]
+                #[doc = $doc]
+                $kind(&'a $ty),
+            )?)*
+            /// An event without a type, or one whose typed form could not be read: its JSON.
+            Untyped(Untyped<'a>),
+            /// An event that was asked for as text.
+            Raw(Raw<'a>),
+            /// An event whose text is no JSON. It counts as delivered; only its name is known.
+            Undecoded(Undecoded<'a>),
+        }
+
+        impl<'a> Event<'a> {
+            /// The kind of the event.
+            pub fn kind(&self) -> EventKind {
+                match self {
+                    $($(Self::$kind(event) => {
+                        let _: &$ty = event;
+                        EventKind::$kind
+                    })?)*
+                    Self::Untyped(event) => event.kind,
+                    Self::Raw(event) => event.kind,
+                    Self::Undecoded(event) => event.kind,
+                }
+            }
+
+            /// Reads the event whose `d` is under the cursor. Never fails: what has no type, or
+            /// lacks the key that its type demands, is [`Untyped`](Self::Untyped). The latter is
+            /// noted ([`Notes`](crate::decode::Notes)).
+            pub fn decode(kind: EventKind, name: &'a str, cursor: Cursor<'a>) -> Self {
+                let data = cursor.json();
+                let unread = match kind {
+                    $($(EventKind::$kind => match cursor.read::<&'a $ty>($name) {
+                        Ok(event) => return Self::$kind(event),
+                        Err(error) => error,
+                    },)?)*
+                    _ => return Self::Untyped(Untyped { kind, name, data }),
+                };
+                note_unread(&cursor, unread);
+                Self::Untyped(Untyped { kind, name, data })
+            }
+        }
+    };
+}
+
+impl<'a> Event<'a> {
+    /// The event's name as it came; that of a typed event is its kind's.
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Untyped(event) => event.name,
+            Self::Raw(event) => event.name,
+            Self::Undecoded(event) => event.name,
+            typed => typed.kind().name(),
+        }
+    }
+
+    /// The event as text: `text` is the whole payload as it came, not parsed. It is checked to be
+    /// UTF-8, no more; if it is not, the event is [`Undecoded`](Self::Undecoded).
+    pub fn raw(kind: EventKind, name: &'a str, text: &'a [u8]) -> Self {
+        match std::str::from_utf8(text) {
+            Ok(text) => Self::Raw(Raw { kind, name, text }),
+            Err(error) => {
+                Self::undecoded(kind, name, DecodeError::Json { at: error.valid_up_to() })
+            }
+        }
+    }
+
+    /// The event of a payload that [`Scratch::read`](crate::decode::Scratch::read) refused.
+    pub fn undecoded(kind: EventKind, name: &'a str, error: DecodeError) -> Self {
+        Self::Undecoded(Undecoded { kind, name, error })
+    }
+}
+
+/// An event as its name and its JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Untyped<'a> {
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its name as it came.
+    pub name: &'a str,
+    /// Its `d`; null if it is missing.
+    pub data: Json<'a>,
+}
+
+/// An event as the text of its payload.
+#[derive(Clone, Copy)]
+pub struct Raw<'a> {
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its name as it came.
+    pub name: &'a str,
+    /// The whole payload `{op, d, s, t}`, byte for byte as the server wrote it.
+    pub text: &'a str,
+}
+
+impl<'a> Raw<'a> {
+    /// The text of `d`; `None` if it is missing or the payload is broken before its end. Steps
+    /// through the text at each call.
+    pub fn data(&self) -> Option<&'a str> {
+        let range = Envelope::data_range(self.text.as_bytes()).ok()??;
+        self.text.get(range)
+    }
+}
+
+/// Without the text, which may hold tokens.
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("len", &self.text.len())
+            .finish()
+    }
+}
+
+/// An event whose text is no JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Undecoded<'a> {
+    /// Its kind.
+    pub kind: EventKind,
+    /// Its name as it came.
+    pub name: &'a str,
+    /// What is wrong with the text.
+    pub error: DecodeError,
+}
+
+impl EventKind {
+    /// The place of the kind in [`ALL`](Self::ALL), for arrays of counters.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of kinds.
+///
+/// ```
+/// use shardring::model::{EventKind, EventSet};
+///
+/// const WANTED: EventSet = EventSet::of(&[EventKind::MessageCreate, EventKind::MessageDelete]);
+/// assert!(WANTED.contains(EventKind::MessageCreate) && !WANTED.contains(EventKind::Ready));
+/// assert_eq!(WANTED.iter().count(), 2);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct EventSet(u128);
+
+impl EventSet {
+    /// No kind.
+    pub const EMPTY: Self = Self(0);
+
+    /// Every kind, [`EventKind::Unknown`] included.
+    pub const ALL: Self = Self(u128::MAX >> (u128::BITS as usize - EventKind::COUNT));
+
+    /// The kinds that have a type.
+    pub const TYPED: Self = {
+        let mut set = Self::EMPTY;
+        let mut at = 0;
+        while at < EventKind::COUNT {
+            if EventKind::ALL[at].is_typed() {
+                set = set.with(EventKind::ALL[at]);
+            }
+            at += 1;
+        }
+        set
+    };
+
+    /// These kinds.
+    pub const fn of(kinds: &[EventKind]) -> Self {
+        let mut set = Self::EMPTY;
+        let mut at = 0;
+        while at < kinds.len() {
+            set = set.with(kinds[at]);
+            at += 1;
+        }
+        set
+    }
+
+    /// This set and `kind`.
+    pub const fn with(self, kind: EventKind) -> Self {
+        Self(self.0 | 1 << kind.index())
+    }
+
+    /// This set without `kind`.
+    pub const fn without(self, kind: EventKind) -> Self {
+        Self(self.0 & !(1 << kind.index()))
+    }
+
+    /// The kinds of either.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The kinds of both.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether `kind` is in it.
+    pub const fn contains(self, kind: EventKind) -> bool {
+        self.0 & 1 << kind.index() != 0
+    }
+
+    /// Whether it is empty.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many kinds are in it.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Its kinds, in the order of [`EventKind::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = EventKind> {
+        EventKind::ALL.iter().copied().filter(move |&kind| self.contains(kind))
+    }
+}
+
+impl<const N: usize> From<[EventKind; N]> for EventSet {
+    fn from(kinds: [EventKind; N]) -> Self {
+        Self::of(&kinds)
+    }
+}
+
+impl FromIterator<EventKind> for EventSet {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+impl fmt::Debug for EventSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+const _: () = assert!(EventKind::COUNT <= u128::BITS as usize, "EventSet has a bit a kind");
+
+#[cold]
+fn note_unread(cursor: &Cursor<'_>, error: DecodeError) {
+    if let DecodeError::Field { object, field, expected } = error {
+        cursor.note(Note { object, field, expected });
+    }
+}
+
+events! {
+    /// A session began.
+    Ready "READY" => Ready<'a>;
+    /// The missed dispatches of a resumed session are delivered.
+    Resumed "RESUMED" => Resumed<'a>;
+    /// A sent command was over a limit.
+    RateLimited "RATE_LIMITED";
+    /// An application command's permissions changed.
+    ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE";
+    /// A rule of auto moderation was made.
+    AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE";
+    /// A rule of auto moderation changed.
+    AutoModerationRuleUpdate "AUTO_MODERATION_RULE_UPDATE";
+    /// A rule of auto moderation is gone.
+    AutoModerationRuleDelete "AUTO_MODERATION_RULE_DELETE";
+    /// Auto moderation acted.
+    AutoModerationActionExecution "AUTO_MODERATION_ACTION_EXECUTION";
+    /// A channel was made.
+    ChannelCreate "CHANNEL_CREATE";
+    /// A channel changed.
+    ChannelUpdate "CHANNEL_UPDATE";
+    /// A channel is gone.
+    ChannelDelete "CHANNEL_DELETE";
+    /// The answer to a request for channel info.
+    ChannelInfo "CHANNEL_INFO";
+    /// A message was pinned or unpinned.
+    ChannelPinsUpdate "CHANNEL_PINS_UPDATE";
+    /// A thread was made, or the bot was added to one.
+    ThreadCreate "THREAD_CREATE";
+    /// A thread changed.
+    ThreadUpdate "THREAD_UPDATE";
+    /// A thread is gone.
+    ThreadDelete "THREAD_DELETE";
+    /// The active threads of channels that the bot gained access to.
+    ThreadListSync "THREAD_LIST_SYNC";
+    /// The bot's own membership of a thread changed.
+    ThreadMemberUpdate "THREAD_MEMBER_UPDATE";
+    /// Users joined or left a thread.
+    ThreadMembersUpdate "THREAD_MEMBERS_UPDATE";
+    /// Somebody bought something.
+    EntitlementCreate "ENTITLEMENT_CREATE";
+    /// An entitlement changed or ended.
+    EntitlementUpdate "ENTITLEMENT_UPDATE";
+    /// An entitlement was refunded or removed.
+    EntitlementDelete "ENTITLEMENT_DELETE";
+    /// A guild became available, or the bot joined it.
+    GuildCreate "GUILD_CREATE" => GuildCreate<'a>;
+    /// A guild changed.
+    GuildUpdate "GUILD_UPDATE";
+    /// A guild became unavailable, or the bot left it.
+    GuildDelete "GUILD_DELETE" => UnavailableGuild;
+    /// The audit log has a new entry.
+    GuildAuditLogEntryCreate "GUILD_AUDIT_LOG_ENTRY_CREATE";
+    /// A user was banned.
+    GuildBanAdd "GUILD_BAN_ADD";
+    /// A ban was lifted.
+    GuildBanRemove "GUILD_BAN_REMOVE";
+    /// A guild's emoji changed.
+    GuildEmojisUpdate "GUILD_EMOJIS_UPDATE";
+    /// A guild's stickers changed.
+    GuildStickersUpdate "GUILD_STICKERS_UPDATE";
+    /// A guild's integrations changed.
+    GuildIntegrationsUpdate "GUILD_INTEGRATIONS_UPDATE";
+    /// A user joined a guild.
+    GuildMemberAdd "GUILD_MEMBER_ADD";
+    /// A user left a guild.
+    GuildMemberRemove "GUILD_MEMBER_REMOVE";
+    /// A member changed.
+    GuildMemberUpdate "GUILD_MEMBER_UPDATE";
+    /// A part of the answer to a request for members.
+    GuildMembersChunk "GUILD_MEMBERS_CHUNK";
+    /// A role was made.
+    GuildRoleCreate "GUILD_ROLE_CREATE";
+    /// A role changed.
+    GuildRoleUpdate "GUILD_ROLE_UPDATE";
+    /// A role is gone.
+    GuildRoleDelete "GUILD_ROLE_DELETE";
+    /// Something was planned.
+    GuildScheduledEventCreate "GUILD_SCHEDULED_EVENT_CREATE";
+    /// A plan changed.
+    GuildScheduledEventUpdate "GUILD_SCHEDULED_EVENT_UPDATE";
+    /// A plan was given up.
+    GuildScheduledEventDelete "GUILD_SCHEDULED_EVENT_DELETE";
+    /// A user subscribed to a plan.
+    GuildScheduledEventUserAdd "GUILD_SCHEDULED_EVENT_USER_ADD";
+    /// A user unsubscribed from a plan.
+    GuildScheduledEventUserRemove "GUILD_SCHEDULED_EVENT_USER_REMOVE";
+    /// A sound was made.
+    GuildSoundboardSoundCreate "GUILD_SOUNDBOARD_SOUND_CREATE";
+    /// A sound changed.
+    GuildSoundboardSoundUpdate "GUILD_SOUNDBOARD_SOUND_UPDATE";
+    /// A sound is gone.
+    GuildSoundboardSoundDelete "GUILD_SOUNDBOARD_SOUND_DELETE";
+    /// Several sounds changed.
+    GuildSoundboardSoundsUpdate "GUILD_SOUNDBOARD_SOUNDS_UPDATE";
+    /// The answer to a request for sounds.
+    SoundboardSounds "SOUNDBOARD_SOUNDS";
+    /// An integration was made.
+    IntegrationCreate "INTEGRATION_CREATE";
+    /// An integration changed.
+    IntegrationUpdate "INTEGRATION_UPDATE";
+    /// An integration is gone.
+    IntegrationDelete "INTEGRATION_DELETE";
+    /// Somebody used a command, a component or a modal.
+    InteractionCreate "INTERACTION_CREATE";
+    /// An invitation was made.
+    InviteCreate "INVITE_CREATE";
+    /// An invitation is gone.
+    InviteDelete "INVITE_DELETE";
+    /// A message was sent.
+    MessageCreate "MESSAGE_CREATE" => Message<'a>;
+    /// A message changed.
+    MessageUpdate "MESSAGE_UPDATE" => MessageUpdate<'a>;
+    /// A message was deleted.
+    MessageDelete "MESSAGE_DELETE" => MessageDelete;
+    /// Several messages were deleted at once.
+    MessageDeleteBulk "MESSAGE_DELETE_BULK";
+    /// Somebody reacted to a message.
+    MessageReactionAdd "MESSAGE_REACTION_ADD" => MessageReactionAdd<'a>;
+    /// Somebody took a reaction back.
+    MessageReactionRemove "MESSAGE_REACTION_REMOVE";
+    /// All reactions to a message were removed.
+    MessageReactionRemoveAll "MESSAGE_REACTION_REMOVE_ALL";
+    /// All reactions with one emoji were removed.
+    MessageReactionRemoveEmoji "MESSAGE_REACTION_REMOVE_EMOJI";
+    /// A user came, went or does something else.
+    PresenceUpdate "PRESENCE_UPDATE" => PresenceUpdate<'a>;
+    /// A stage began.
+    StageInstanceCreate "STAGE_INSTANCE_CREATE";
+    /// A stage changed.
+    StageInstanceUpdate "STAGE_INSTANCE_UPDATE";
+    /// A stage ended.
+    StageInstanceDelete "STAGE_INSTANCE_DELETE";
+    /// A subscription was made.
+    SubscriptionCreate "SUBSCRIPTION_CREATE";
+    /// A subscription changed.
+    SubscriptionUpdate "SUBSCRIPTION_UPDATE";
+    /// A subscription is gone.
+    SubscriptionDelete "SUBSCRIPTION_DELETE";
+    /// Somebody types.
+    TypingStart "TYPING_START" => TypingStart<'a>;
+    /// The bot's own user changed.
+    UserUpdate "USER_UPDATE";
+    /// Somebody sent an effect in the voice channel that the bot is in.
+    VoiceChannelEffectSend "VOICE_CHANNEL_EFFECT_SEND";
+    /// A voice channel came into use or fell out of it.
+    VoiceChannelStartTimeUpdate "VOICE_CHANNEL_START_TIME_UPDATE";
+    /// A voice channel's status changed.
+    VoiceChannelStatusUpdate "VOICE_CHANNEL_STATUS_UPDATE";
+    /// Somebody joined, left or moved in voice.
+    VoiceStateUpdate "VOICE_STATE_UPDATE";
+    /// A guild's voice server changed.
+    VoiceServerUpdate "VOICE_SERVER_UPDATE";
+    /// A channel's webhooks changed.
+    WebhooksUpdate "WEBHOOKS_UPDATE";
+    /// Somebody voted.
+    MessagePollVoteAdd "MESSAGE_POLL_VOTE_ADD";
+    /// Somebody took a vote back.
+    MessagePollVoteRemove "MESSAGE_POLL_VOTE_REMOVE";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_name_and_stands_at_its_index() {
+        for (index, &kind) in EventKind::ALL.iter().enumerate() {
+            assert_eq!(kind.index(), index);
+            assert_eq!(EventKind::from_name(kind.name()), kind);
+        }
+        for name in ["", "READ", "READYY", "ready", "MESSAGE_CREATED", "GUILD_CREATE\0"] {
+            assert_eq!(EventKind::from_name(name), EventKind::Unknown, "{name}");
+        }
+    }
+
+    #[test]
+    fn sets_hold_exactly_what_was_put_in() {
+        for &kind in EventKind::ALL {
+            let set = EventSet::EMPTY.with(kind);
+            assert_eq!(set.iter().collect::<Vec<_>>(), [kind]);
+            assert_eq!(EventSet::ALL.without(kind).len(), EventKind::COUNT - 1);
+            assert!(EventSet::ALL.contains(kind));
+        }
+        assert_eq!(EventSet::TYPED.len(), 10);
+        assert!(!EventSet::TYPED.contains(EventKind::Unknown));
+    }
+
+    #[test]
+    fn an_event_is_a_few_words() {
+        assert!(size_of::<Event<'_>>() <= 64, "{}", size_of::<Event<'_>>());
+    }
+
+    #[test]
+    fn the_debug_form_of_raw_text_has_no_text() {
+        let event = Event::raw(EventKind::Ready, "READY", br#"{"d":{"token":"hush"}}"#);
+        assert!(!format!("{event:?}").contains("hush"));
+    }
+}

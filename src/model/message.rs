@@ -1,0 +1,450 @@
+//! Messages and what hangs on them (events section 5, Messages; MESSAGE_*, TYPING_START).
+
+use super::{
+    ApplicationId, Attachment, ChannelId, Embed, Field, GuildId, InteractionId, Member, MessageId,
+    Poll, Reaction, RoleId, Sticker, StickerItem, Timestamp, User, UserId, WebhookId,
+};
+use crate::decode::{Cursor, Decode, Expected, Json};
+
+model! {
+    /// MESSAGE_CREATE: a message.
+    ///
+    /// Without the MESSAGE_CONTENT intent `content`, `embeds`, `attachments` and `components` are
+    /// empty and `poll` is missing, save in the bot's own messages, direct messages and mentions.
+    pub struct Message<'a> demands id {
+        /// Its id.
+        pub id: MessageId,
+        /// Where.
+        pub channel_id: ChannelId,
+        /// `None` in direct messages and for ephemeral ones.
+        pub guild_id: Option<GuildId>,
+        /// Who; for a webhook's message its id, name and avatar.
+        pub author: User<'a>,
+        /// Who, as a member without `user`; `None` outside guilds and for webhooks.
+        pub member: Option<Member<'a>>,
+        /// What it says.
+        pub content: &'a str,
+        /// When.
+        pub timestamp: Timestamp<'a>,
+        /// When last edited.
+        pub edited_timestamp: Option<Timestamp<'a>>,
+        /// Whether it was read aloud.
+        pub tts: bool,
+        /// Whether it mentions everyone.
+        pub mention_everyone: bool,
+        /// Users it mentions; in guilds each with its `member`.
+        pub mentions: &'a [User<'a>],
+        /// Roles it mentions.
+        pub mention_roles: &'a [RoleId],
+        /// Channels it mentions; crossposted messages only.
+        pub mention_channels: &'a [ChannelMention<'a>],
+        /// Its files.
+        pub attachments: &'a [Attachment<'a>],
+        /// Its boxes.
+        pub embeds: &'a [Embed<'a>],
+        /// Its reactions.
+        pub reactions: &'a [Reaction<'a>],
+        /// What the sender marked it with.
+        pub nonce: Option<Nonce<'a>>,
+        /// Whether it is pinned.
+        pub pinned: bool,
+        /// The webhook that wrote it.
+        pub webhook_id: Option<WebhookId>,
+        /// Its sort.
+        pub kind: MessageType = "type",
+        /// The sort of its channel.
+        pub channel_type: Option<ChannelType>,
+        /// An invitation to a game.
+        pub activity: Option<MessageActivity<'a>>,
+        /// The application of such an invitation, as it came.
+        pub application: Json<'a>,
+        /// The application that answers an interaction or owns the webhook.
+        pub application_id: Option<ApplicationId>,
+        /// What it is.
+        pub flags: MessageFlags,
+        /// The message it answers, forwards or tells of.
+        pub message_reference: Option<MessageReference>,
+        /// What it forwards.
+        pub message_snapshots: &'a [MessageSnapshot<'a>],
+        /// The message it answers: missing if Discord did not look, null if it was deleted.
+        pub referenced_message: Field<&'a Message<'a>>,
+        /// The interaction it answers.
+        pub interaction_metadata: Option<&'a InteractionMetadata<'a>>,
+        /// The same; deprecated.
+        pub interaction: Option<&'a MessageInteraction<'a>>,
+        /// The thread that began with it, as it came.
+        pub thread: Json<'a>,
+        /// Its buttons and the like, as they came.
+        pub components: Json<'a>,
+        /// Its stickers.
+        pub sticker_items: &'a [StickerItem<'a>],
+        /// Its stickers in full; deprecated.
+        pub stickers: &'a [Sticker<'a>],
+        /// About where it stands in a thread; gaps and doubles occur.
+        pub position: Option<u64>,
+        /// The subscription it tells of.
+        pub role_subscription_data: Option<&'a RoleSubscriptionData<'a>>,
+        /// What its select menus name, as it came.
+        pub resolved: Json<'a>,
+        /// Its poll.
+        pub poll: Option<&'a Poll<'a>>,
+        /// The call it tells of.
+        pub call: Option<&'a MessageCall<'a>>,
+        /// The theme it shows.
+        pub shared_client_theme: Option<&'a SharedClientTheme<'a>>,
+    }
+}
+
+model! {
+    /// MESSAGE_UPDATE: what of a message changed.
+    ///
+    /// Discord sends the message whole by now; servers that send parts are borne: everything but
+    /// the id may be missing, and missing means that nothing was said about it.
+    pub struct MessageUpdate<'a> demands id {
+        /// Its id.
+        pub id: MessageId,
+        /// Where.
+        pub channel_id: ChannelId,
+        /// `None` in direct messages and for ephemeral ones.
+        pub guild_id: Option<GuildId>,
+        /// Who.
+        pub author: Option<User<'a>>,
+        /// Who, as a member without `user`.
+        pub member: Option<Member<'a>>,
+        /// What it says.
+        pub content: Option<&'a str>,
+        /// When.
+        pub timestamp: Option<Timestamp<'a>>,
+        /// When last edited; null when never, as when Discord only added embeds.
+        pub edited_timestamp: Field<Timestamp<'a>>,
+        /// Always false where it is there.
+        pub tts: Option<bool>,
+        /// Whether it mentions everyone.
+        pub mention_everyone: Option<bool>,
+        /// Users it mentions; in guilds each with its `member`.
+        pub mentions: Option<&'a [User<'a>]>,
+        /// Roles it mentions.
+        pub mention_roles: Option<&'a [RoleId]>,
+        /// Channels it mentions; crossposted messages only.
+        pub mention_channels: Option<&'a [ChannelMention<'a>]>,
+        /// Its files.
+        pub attachments: Option<&'a [Attachment<'a>]>,
+        /// Its boxes.
+        pub embeds: Option<&'a [Embed<'a>]>,
+        /// Its reactions.
+        pub reactions: Option<&'a [Reaction<'a>]>,
+        /// What the sender marked it with.
+        pub nonce: Option<Nonce<'a>>,
+        /// Whether it is pinned.
+        pub pinned: Option<bool>,
+        /// The webhook that wrote it.
+        pub webhook_id: Option<WebhookId>,
+        /// Its sort.
+        pub kind: Option<MessageType> = "type",
+        /// The sort of its channel.
+        pub channel_type: Option<ChannelType>,
+        /// An invitation to a game.
+        pub activity: Option<MessageActivity<'a>>,
+        /// The application of such an invitation, as it came.
+        pub application: Option<Json<'a>>,
+        /// The application that answers an interaction or owns the webhook.
+        pub application_id: Option<ApplicationId>,
+        /// What it is.
+        pub flags: Option<MessageFlags>,
+        /// The message it answers, forwards or tells of.
+        pub message_reference: Option<MessageReference>,
+        /// What it forwards.
+        pub message_snapshots: Option<&'a [MessageSnapshot<'a>]>,
+        /// The message it answers: missing if Discord did not look, null if it was deleted.
+        pub referenced_message: Field<&'a Message<'a>>,
+        /// The interaction it answers.
+        pub interaction_metadata: Option<&'a InteractionMetadata<'a>>,
+        /// The same; deprecated.
+        pub interaction: Option<&'a MessageInteraction<'a>>,
+        /// The thread that began with it, as it came.
+        pub thread: Option<Json<'a>>,
+        /// Its buttons and the like, as they came.
+        pub components: Option<Json<'a>>,
+        /// Its stickers.
+        pub sticker_items: Option<&'a [StickerItem<'a>]>,
+        /// Its stickers in full; deprecated.
+        pub stickers: Option<&'a [Sticker<'a>]>,
+        /// About where it stands in a thread.
+        pub position: Option<u64>,
+        /// The subscription it tells of.
+        pub role_subscription_data: Option<&'a RoleSubscriptionData<'a>>,
+        /// What its select menus name, as it came.
+        pub resolved: Option<Json<'a>>,
+        /// Its poll.
+        pub poll: Option<&'a Poll<'a>>,
+        /// The call it tells of.
+        pub call: Option<&'a MessageCall<'a>>,
+        /// The theme it shows.
+        pub shared_client_theme: Option<&'a SharedClientTheme<'a>>,
+    }
+}
+
+model! {
+    /// MESSAGE_DELETE: a message is gone.
+    pub struct MessageDelete demands id {
+        /// Its id.
+        pub id: MessageId,
+        /// Where it was.
+        pub channel_id: ChannelId,
+        /// `None` in direct messages.
+        pub guild_id: Option<GuildId>,
+    }
+}
+
+model! {
+    /// TYPING_START: somebody types.
+    pub struct TypingStart<'a> demands channel_id {
+        /// Where.
+        pub channel_id: ChannelId,
+        /// `None` in direct messages.
+        pub guild_id: Option<GuildId>,
+        /// Who.
+        pub user_id: UserId,
+        /// Since when, in seconds of Unix time.
+        pub timestamp_s: i64 = "timestamp",
+        /// Who, as a member; `None` in direct messages.
+        pub member: Option<Member<'a>>,
+    }
+}
+
+model! {
+    /// An invitation to a game.
+    pub struct MessageActivity<'a> {
+        /// To do what.
+        pub kind: MessageActivityType = "type",
+        /// The party.
+        pub party_id: Option<&'a str>,
+    }
+}
+
+model! {
+    /// The interaction that a message answers: by `kind` that of a command, a component or a
+    /// modal; the fields of the other kinds are `None`.
+    pub struct InteractionMetadata<'a> demands id {
+        /// Its id.
+        pub id: InteractionId,
+        /// Its sort.
+        pub kind: InteractionType = "type",
+        /// Who began it.
+        pub user: Option<User<'a>>,
+        /// Which installations allowed it, by number, as they came.
+        pub authorizing_integration_owners: Json<'a>,
+        /// The first answer; follow-ups only.
+        pub original_response_message_id: Option<MessageId>,
+        /// Commands on a user: the user.
+        pub target_user: Option<&'a User<'a>>,
+        /// Commands on a message: the message.
+        pub target_message_id: Option<MessageId>,
+        /// Components: the message they stand on.
+        pub interacted_message_id: Option<MessageId>,
+        /// Modals: what opened them.
+        pub triggering_interaction_metadata: Option<&'a InteractionMetadata<'a>>,
+    }
+}
+
+model! {
+    /// The interaction that a message answers, as older clients are told of it.
+    pub struct MessageInteraction<'a> demands id {
+        /// Its id.
+        pub id: InteractionId,
+        /// Its sort.
+        pub kind: InteractionType = "type",
+        /// The command, with group and subcommand.
+        pub name: &'a str,
+        /// Who began it.
+        pub user: Option<&'a User<'a>>,
+        /// Who, as a member without `user`.
+        pub member: Option<&'a Member<'a>>,
+    }
+}
+
+model! {
+    /// A call that a message tells of.
+    pub struct MessageCall<'a> {
+        /// Who took part.
+        pub participants: &'a [UserId],
+        /// When it ended.
+        pub ended_timestamp: Field<Timestamp<'a>>,
+    }
+}
+
+model! {
+    /// The message that another answers, forwards or tells of.
+    pub struct MessageReference {
+        /// Why; missing means [`MessageReferenceType::DEFAULT`].
+        pub kind: MessageReferenceType = "type",
+        /// Which message.
+        pub message_id: Option<MessageId>,
+        /// Where.
+        pub channel_id: Option<ChannelId>,
+        /// In which guild.
+        pub guild_id: Option<GuildId>,
+    }
+}
+
+model! {
+    /// A message as it was when it was forwarded.
+    pub struct MessageSnapshot<'a> {
+        /// As much of it as a forward carries.
+        pub message: SnapshotMessage<'a>,
+    }
+}
+
+model! {
+    /// As much of a message as a forward carries: no author, no place.
+    pub struct SnapshotMessage<'a> {
+        /// Its sort.
+        pub kind: MessageType = "type",
+        /// What it says.
+        pub content: &'a str,
+        /// Its boxes.
+        pub embeds: &'a [Embed<'a>],
+        /// Its files.
+        pub attachments: &'a [Attachment<'a>],
+        /// When.
+        pub timestamp: Timestamp<'a>,
+        /// When last edited.
+        pub edited_timestamp: Option<Timestamp<'a>>,
+        /// What it is.
+        pub flags: MessageFlags,
+        /// Users it mentions.
+        pub mentions: &'a [User<'a>],
+        /// Roles it mentions.
+        pub mention_roles: &'a [RoleId],
+        /// Its stickers in full; deprecated.
+        pub stickers: &'a [Sticker<'a>],
+        /// Its stickers.
+        pub sticker_items: &'a [StickerItem<'a>],
+        /// Its buttons and the like, as they came.
+        pub components: Json<'a>,
+    }
+}
+
+model! {
+    /// A channel that a crossposted message mentions.
+    pub struct ChannelMention<'a> demands id {
+        /// Its id.
+        pub id: ChannelId,
+        /// Its guild.
+        pub guild_id: GuildId,
+        /// Its sort.
+        pub kind: ChannelType = "type",
+        /// Its name.
+        pub name: &'a str,
+    }
+}
+
+model! {
+    /// A subscription to a role that a message tells of.
+    pub struct RoleSubscriptionData<'a> {
+        /// What was subscribed to.
+        pub role_subscription_listing_id: super::SkuId,
+        /// The tier's name.
+        pub tier_name: &'a str,
+        /// For how many months in all.
+        pub total_months_subscribed: u64,
+        /// False for a new one.
+        pub is_renewal: bool,
+    }
+}
+
+model! {
+    /// A client's theme that a message shows.
+    pub struct SharedClientTheme<'a> {
+        /// At most 5, in hexadecimal.
+        pub colors: &'a [&'a str],
+        /// In degrees, at most 360.
+        pub gradient_angle: u32,
+        /// In hundredths, at most 100.
+        pub base_mix: u32,
+        /// What it is mixed with: 0 unset, 1 dark, 2 light, 3 darker, 4 midnight.
+        pub base_theme: Field<u32>,
+    }
+}
+
+/// What a sender marked its message with: Discord passes on a number as a number and a string as
+/// a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Nonce<'a> {
+    /// It was a number.
+    Integer(i64),
+    /// It was a string.
+    String(&'a str),
+}
+
+impl<'a> Decode<'a> for Nonce<'a> {
+    const ABSENT: Self = Self::Integer(0);
+    fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
+        match cursor.json().as_str() {
+            Some(text) => {
+                cursor.skip();
+                Ok(Self::String(text))
+            }
+            None => i64::decode(cursor).map(Self::Integer),
+        }
+    }
+}
+
+wire_enum! {
+    /// The sort of a message.
+    pub struct MessageType(u16) {
+        DEFAULT = 0, RECIPIENT_ADD = 1, RECIPIENT_REMOVE = 2, CALL = 3, CHANNEL_NAME_CHANGE = 4,
+        CHANNEL_ICON_CHANGE = 5, CHANNEL_PINNED_MESSAGE = 6, USER_JOIN = 7, GUILD_BOOST = 8,
+        GUILD_BOOST_TIER_1 = 9, GUILD_BOOST_TIER_2 = 10, GUILD_BOOST_TIER_3 = 11,
+        CHANNEL_FOLLOW_ADD = 12, GUILD_DISCOVERY_DISQUALIFIED = 14,
+        GUILD_DISCOVERY_REQUALIFIED = 15, GUILD_DISCOVERY_GRACE_PERIOD_INITIAL_WARNING = 16,
+        GUILD_DISCOVERY_GRACE_PERIOD_FINAL_WARNING = 17, THREAD_CREATED = 18, REPLY = 19,
+        CHAT_INPUT_COMMAND = 20, THREAD_STARTER_MESSAGE = 21, GUILD_INVITE_REMINDER = 22,
+        CONTEXT_MENU_COMMAND = 23, AUTO_MODERATION_ACTION = 24, ROLE_SUBSCRIPTION_PURCHASE = 25,
+        INTERACTION_PREMIUM_UPSELL = 26, STAGE_START = 27, STAGE_END = 28, STAGE_SPEAKER = 29,
+        STAGE_TOPIC = 31, GUILD_APPLICATION_PREMIUM_SUBSCRIPTION = 32,
+        GUILD_INCIDENT_ALERT_MODE_ENABLED = 36, GUILD_INCIDENT_ALERT_MODE_DISABLED = 37,
+        GUILD_INCIDENT_REPORT_RAID = 38, GUILD_INCIDENT_REPORT_FALSE_ALARM = 39,
+        PURCHASE_NOTIFICATION = 44, POLL_RESULT = 46,
+    }
+}
+
+wire_enum! {
+    /// The sort of a channel.
+    pub struct ChannelType(u16) {
+        GUILD_TEXT = 0, DM = 1, GUILD_VOICE = 2, GROUP_DM = 3, GUILD_CATEGORY = 4,
+        GUILD_ANNOUNCEMENT = 5, ANNOUNCEMENT_THREAD = 10, PUBLIC_THREAD = 11,
+        PRIVATE_THREAD = 12, GUILD_STAGE_VOICE = 13, GUILD_DIRECTORY = 14, GUILD_FORUM = 15,
+        GUILD_MEDIA = 16,
+    }
+}
+
+wire_enum! {
+    /// What an invitation to a game is to.
+    pub struct MessageActivityType(u16) {
+        JOIN = 1, SPECTATE = 2, LISTEN = 3, JOIN_REQUEST = 5, STREAM_REQUEST = 6,
+    }
+}
+
+wire_enum! {
+    /// Why a message refers to another.
+    pub struct MessageReferenceType(u16) { DEFAULT = 0, FORWARD = 1 }
+}
+
+wire_enum! {
+    /// The sort of an interaction.
+    pub struct InteractionType(u16) {
+        PING = 1, APPLICATION_COMMAND = 2, MESSAGE_COMPONENT = 3,
+        APPLICATION_COMMAND_AUTOCOMPLETE = 4, MODAL_SUBMIT = 5,
+    }
+}
+
+flags! {
+    /// What a message is.
+    pub struct MessageFlags {
+        CROSSPOSTED = 0, IS_CROSSPOST = 1, SUPPRESS_EMBEDS = 2, SOURCE_MESSAGE_DELETED = 3,
+        URGENT = 4, HAS_THREAD = 5, EPHEMERAL = 6, LOADING = 7,
+        FAILED_TO_MENTION_SOME_ROLES_IN_THREAD = 8, SUPPRESS_NOTIFICATIONS = 12,
+        IS_VOICE_MESSAGE = 13, HAS_SNAPSHOT = 14, IS_COMPONENTS_V2 = 15,
+    }
+}
