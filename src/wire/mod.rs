@@ -139,10 +139,12 @@ impl Wire {
     /// Takes bytes from the front of `bytes`, at most up to the end of one message; gives how many
     /// were used and what came of them. The rest must be given again.
     ///
-    /// With [`Opened::Nothing`] all were used; with anything else at least one. With [`Opened::Payload`] the text lies in `payload`,
-    /// its UTF-8 not yet validated (the JSON parser does that); with anything else `payload` is as
-    /// it was. A message that lies whole in `bytes` is inflated from there; of others the payload
-    /// is copied into chunks of `pool`, which are back there before this returns the message.
+    /// With [`Opened::Nothing`] all were used; with anything else at least one. With
+    /// [`Opened::Payload`] the text lies in `payload`, its UTF-8 not yet validated (the JSON parser
+    /// does that); with anything else `payload` is as it was. A message that lies whole in `bytes`
+    /// is inflated from there; of others the payload is copied into chunks of `pool`, which are
+    /// back there before this returns the message.
+    ///
     /// Bytes after a close frame are ignored.
     ///
     /// # Errors
