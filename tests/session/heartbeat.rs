@@ -158,6 +158,22 @@ fn time_in_which_we_did_not_read_is_not_held_against_the_peer() {
 }
 
 #[test]
+fn a_beat_in_flight_over_a_block_is_not_judged_before_its_ack_could_be_read() {
+    for seed in 0..50 {
+        let mut world = active(seed, Script::default());
+        world.run(INTERVAL * 2 + ms(seed * 800));
+        world.act(0, Act::AskBeat);
+        world.block(s(60));
+        // The first look at the link after the block brings nothing yet.
+        let unread = world.seats[0].unread;
+        world.input(0, |session, now| session.expire(now, unread));
+        assert_eq!(world.closes(0), [] as [u16; 0], "seed {seed}");
+        world.run(INTERVAL * 3);
+        assert_eq!(world.closes(0), [] as [u16; 0], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_paused_shard_beats_on_and_is_judged_only_by_what_it_listened() {
     let mut world = active(5, Script::default());
     world.run(INTERVAL);
