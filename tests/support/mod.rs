@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replay_gateway::traffic::Traffic;
-use shardring::clock::Time;
-use shardring::shard::identify::IdentifyGate;
-use shardring::shard::settings::SessionSettings;
-use shardring::shard::{Action, Common, Desk, Flow, Shard};
-use shardring::wire::{GatewayUrl, WireLimits};
+use shardring::sans_io::clock::Time;
+use shardring::sans_io::shard::identify::IdentifyGate;
+use shardring::sans_io::shard::settings::SessionSettings;
+use shardring::sans_io::shard::{Action, Common, Desk, Flow, Shard};
+use shardring::sans_io::wire::{GatewayUrl, WireLimits};
 use shardring::{Compression, Context, Event, Handler, Interest, Limits, Link, ShardId, Token};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -107,7 +107,7 @@ impl<H: Handler> Line<H> {
 
     /// The answer to a dial: the upgrade.
     pub fn open(&mut self) {
-        self.shard.dial(shardring::shard::notice::Target::Main);
+        self.shard.dial(shardring::sans_io::shard::notice::Target::Main);
         let request = self.shard.take_outgoing().unwrap();
         let reply = upgrade_reply(&request);
         assert_eq!(self.give(&reply), Flow::All);
