@@ -23,8 +23,8 @@ use crate::driver::shared::Shared;
 use crate::driver::system;
 use crate::driver::tasks::TaskCount;
 use crate::error::Error;
-use crate::shard::handler::Handler;
 use crate::shard::close::LinkEnd;
+use crate::shard::handler::Handler;
 use crate::shard::{Action, Desk, Flow, Shard};
 
 /// The clock of an engine: the same origin for all its cores.
@@ -341,9 +341,7 @@ impl<H: Handler> Core<H> {
             }
             used = received.used;
         }
-        if used < bytes.len()
-            && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err()
-        {
+        if used < bytes.len() && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err() {
             return Some(LinkEnd::Wire); // The pool's hard bound.
         }
         if !link.backlog.is_empty() {
@@ -521,9 +519,9 @@ impl<H: Handler> Core<H> {
         // send has completed (`is_quiet`); nobody touches `sending` until `sent` takes it.
         let pushed = unsafe { self.ring.send(fd, &sending.bytes, key.user_data(Op::Send)) };
         match pushed {
-            Ok(()) => self
-                .deadlines
-                .push(Reverse((now + self.limits.write_timeout, Wake::Send(key)))),
+            Ok(()) => {
+                self.deadlines.push(Reverse((now + self.limits.write_timeout, Wake::Send(key))))
+            }
             Err(_) => {
                 link.sending = None;
                 self.end_link(local, LinkEnd::WriteStuck);

@@ -3,11 +3,11 @@
 
 use crate::conn::Conn;
 use crate::core::{Core, Effect};
+use crate::fault;
 use crate::faults::Action;
 use crate::ledger::Record;
 use crate::server::Server;
 use crate::stats::Stats;
-use crate::fault;
 use mio::Waker;
 use std::io;
 use std::net::SocketAddr;

@@ -90,7 +90,8 @@ pub(crate) fn commit(core: &mut Core, conn: &mut Conn, action: &Action) {
         Action::Duplicate => {
             let mut text = std::mem::take(&mut core.scratch);
             if let Some(slot) = conn.session
-                && let Wrote::Traffic | Wrote::Other = core.write_payload(slot, conn.sent_s, &mut text)
+                && let Wrote::Traffic | Wrote::Other =
+                    core.write_payload(slot, conn.sent_s, &mut text)
             {
                 conn.codec.encode(&mut core.pool, text.as_bytes(), &mut conn.out);
             }

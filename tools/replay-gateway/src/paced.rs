@@ -70,7 +70,9 @@ impl Server {
             }
         }
         for _ in 0..EVENTS_PER_TURN {
-            let Some(Reverse((due_ns, slot, uid))) = self.paced.heap.peek().copied() else { return };
+            let Some(Reverse((due_ns, slot, uid))) = self.paced.heap.peek().copied() else {
+                return;
+            };
             if due_ns > self.core.now_ns {
                 if due_ns < self.core.now_ns + PREPARE_NS && self.paced.prepared.is_none() {
                     self.prepare(due_ns, slot, uid);

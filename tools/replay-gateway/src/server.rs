@@ -63,11 +63,8 @@ impl Server {
         let addr = listener.local_addr()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         // Bound but not listening: connecting to it is refused for as long as it is held.
-        let refusing = socket2::Socket::new(
-            socket2::Domain::for_address(addr),
-            socket2::Type::STREAM,
-            None,
-        )?;
+        let refusing =
+            socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
         refusing.bind(&SocketAddr::new(addr.ip(), 0).into())?;
         let refused = refusing.local_addr()?.as_socket().map_or(addr, |addr| addr);
         let blocks = match config.traffic {
@@ -594,11 +591,8 @@ fn uses_blocks(config: &Config) -> bool {
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(addr),
-        socket2::Type::STREAM,
-        None,
-    )?;
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;

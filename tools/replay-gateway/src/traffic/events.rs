@@ -342,12 +342,7 @@ fn reaction(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
     } else {
         put!(out, r#","emoji":{{"name":"{}","id":null}}"#, rng.pick(EMOJI));
     }
-    put!(
-        out,
-        r#","channel_id":"{}","burst":false,"guild_id":"{}"}}"#,
-        place.channel,
-        place.guild
-    );
+    put!(out, r#","channel_id":"{}","burst":false,"guild_id":"{}"}}"#, place.channel, place.guild);
 }
 
 fn voice_state(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
@@ -463,10 +458,7 @@ pub(super) fn timestamp(ms: u64, out: &mut String) {
     let year = year + era * 400 + u64::from(month <= 2);
     let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
     let (second, milli) = (of_day / 1_000 % 60, of_day % 1_000);
-    put!(
-        out,
-        "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}000+00:00"
-    );
+    put!(out, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}000+00:00");
 }
 
 pub(super) const NAMES: &[&str] = &[
@@ -478,12 +470,69 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 pub(super) const WORDS: &[&str] = &[
-    "the", "and", "hello", "lol", "thanks", "game", "server", "what", "when", "anyone", "play",
-    "tonight", "ok", "sure", "nice", "build", "ship", "rust", "why", "because", "really", "maybe",
-    "tomorrow", "link", "check", "this", "out", "voice", "chat", "please", "works", "again",
-    "people", "something", "better", "world", "level", "music", "channel", "found", "update",
-    "never", "always", "time", "little", "great", "where", "after", "before", "think", "about",
-    "with", "you", "are", "for", "not", "have", "that", "just", "like", "was", "but", "can",
+    "the",
+    "and",
+    "hello",
+    "lol",
+    "thanks",
+    "game",
+    "server",
+    "what",
+    "when",
+    "anyone",
+    "play",
+    "tonight",
+    "ok",
+    "sure",
+    "nice",
+    "build",
+    "ship",
+    "rust",
+    "why",
+    "because",
+    "really",
+    "maybe",
+    "tomorrow",
+    "link",
+    "check",
+    "this",
+    "out",
+    "voice",
+    "chat",
+    "please",
+    "works",
+    "again",
+    "people",
+    "something",
+    "better",
+    "world",
+    "level",
+    "music",
+    "channel",
+    "found",
+    "update",
+    "never",
+    "always",
+    "time",
+    "little",
+    "great",
+    "where",
+    "after",
+    "before",
+    "think",
+    "about",
+    "with",
+    "you",
+    "are",
+    "for",
+    "not",
+    "have",
+    "that",
+    "just",
+    "like",
+    "was",
+    "but",
+    "can",
     "know",
 ];
 

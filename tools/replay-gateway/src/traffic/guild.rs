@@ -77,7 +77,9 @@ pub fn write_member(user_id: u64, rng: &mut Rng, out: &mut String) {
     out.push_str(r#","roles":["#);
     let count = rng.below(12);
     list(count, out, |out, _| put!(out, r#""{}""#, snowflake(key(21, 21, rng.below(64)))));
-    out.push_str(r#"],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":""#);
+    out.push_str(
+        r#"],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":""#,
+    );
     timestamp(200_000_000_000 + rng.below(4_000) * 31_234_567, out);
     out.push_str(r#"","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"#);
     out.push_str(r#""avatar":null}"#);

@@ -197,7 +197,9 @@ impl Client {
         let mut records = Vec::new();
         while self.last_s.unwrap_or(0) < last {
             match self.next() {
-                Got::Payload(text, value) => records.extend(record(&self.session_id, &text, &value)),
+                Got::Payload(text, value) => {
+                    records.extend(record(&self.session_id, &text, &value))
+                }
                 other => panic!("{other:?} came after number {:?}", self.last_s),
             }
         }
