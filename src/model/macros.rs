@@ -298,6 +298,7 @@ mod tests {
     fn unknown_bits_and_values_are_kept_and_printed() {
         let colours = Colours::BLUE | Colours::from_bits(1 << 63);
         assert_eq!(format!("{colours:?}"), "Colours(BLUE | 1 << 63)");
+        assert!(colours.bits() == 1 << 40 | 1 << 63 && !colours.is_empty());
         assert!(colours.contains(Colours::BLUE) && !colours.contains(Colours::RED));
         assert_eq!(format!("{:?} {:?}", Size::SMALL, Size::new(9)), "SMALL Size(9)");
         assert_eq!((Size::new(9).get(), Size::new(9).name()), (9, None));
