@@ -42,7 +42,7 @@ macro_rules! model {
                     $(pub(super) const $field: &str = model!(@wire $field $($wire)?);)*
                     pub(super) const DEMANDED: &str = concat!($(stringify!($own))?);
                     pub(super) mod code {
-                        $(pub(in super::super) const $field: u64 =
+                        $(pub(in super::super) const $field: u32 =
                             crate::decode::key_code(super::$field.as_bytes());)*
                     }
                     pub(super) mod demanded {
