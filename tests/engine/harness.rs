@@ -175,9 +175,12 @@ impl Run {
             }
             assert!(
                 Instant::now() < end,
-                "{what} never came about.\nnotices: {:#?}\nrecords: {}\ngateway: {stats:#?}",
+                "{what} never came about.\nnotices: {:#?}\nevents: {:?}\nrecords: {}, {} undecoded\n\
+                 gateway: {stats:#?}",
                 log.links,
-                log.records.len()
+                log.events,
+                log.records.len(),
+                log.undecoded
             );
             drop(log);
             std::thread::sleep(Duration::from_millis(5));

@@ -65,6 +65,7 @@ impl Server {
                 && link.conn.id == id
             {
                 link.conn.out.held = false;
+                self.core.stats.traffic_last_unix_ns = self.core.base_unix_ns + self.core.now_ns;
                 self.serve(slot);
                 self.queue(slot);
             }

@@ -12,6 +12,7 @@ use crate::faults::When;
 use crate::frame::{self, Parsed};
 use crate::maker::Blocks;
 use crate::paced::Paced;
+use crate::stats::Stats;
 use crate::{control, fault, http, protocol, pump};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -101,11 +102,11 @@ impl Server {
         self.addr
     }
 
-    /// Runs until a command stops it.
+    /// Runs until a command stops it; gives the last counters.
     ///
     /// # Errors
     /// The poll failed, or the ledger could not be finished.
-    pub(crate) fn run(&mut self) -> io::Result<()> {
+    pub(crate) fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(1_024);
         if let Some(Start::After(ms)) = self.start_condition() {
             self.timers.push(Reverse((ms * 1_000_000, Timer::Start)));
@@ -215,7 +216,8 @@ impl Server {
         }
     }
 
-    fn on_readable(&mut self, slot: usize, read_closed: bool) {
+    /// Reads what the socket has.
+    pub(crate) fn on_readable(&mut self, slot: usize, read_closed: bool) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
         if link.conn.zombie {
             if read_closed {
@@ -277,6 +279,8 @@ impl Server {
     /// Lets a connection queue what is next, and writes it.
     pub(crate) fn serve(&mut self, slot: usize) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
+        // With bytes still queued the pump adds none: it has to be asked again once they are out.
+        let again = !link.conn.out.is_empty();
         let more = pump::pump(&mut self.core, &mut link.conn);
         if link.conn.zombie {
             return;
@@ -306,7 +310,7 @@ impl Server {
             None if closing => return self.linger(slot),
             None => {}
         }
-        if more {
+        if more || again {
             self.queue(slot);
         }
     }

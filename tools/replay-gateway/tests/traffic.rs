@@ -269,10 +269,9 @@ fn big_guilds_share_their_tail_and_the_stream_goes_on() {
         .guilds_per_shard(2)
         .spawn()
         .expect("spawn");
-    for mut client in [Client::plain(&gateway.url()), Client::zlib(&gateway.url())] {
-        client.hello();
-        client.identify([0, 1], ALL);
-        let ready = client.payload();
+    let clients = [Client::plain(&gateway.url()), Client::zlib(&gateway.url())];
+    for (shard, mut client) in (0..).zip(clients) {
+        let ready = client.login([shard, 2], ALL);
         for n in 0..2 {
             let Got::Payload(text, guild) = client.next() else { panic!("no payload") };
             assert!(text.len() > 3 << 20);
