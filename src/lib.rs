@@ -2,16 +2,20 @@
 
 #![warn(missing_debug_implementations)]
 
+#[doc(hidden)]
 pub mod clock;
 pub mod command;
 mod config;
+#[doc(hidden)]
 pub mod decode;
 #[cfg(feature = "driver")]
 mod driver;
 mod error;
 pub mod metrics;
 pub mod model;
+#[doc(hidden)]
 pub mod shard;
+#[doc(hidden)]
 pub mod wire;
 
 pub use config::{
@@ -26,3 +30,14 @@ pub use shard::ShardId;
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::token::Token;
 pub use wire::Compression;
+
+/// The machines without sockets and without a clock: for tests, simulations, other drivers.
+///
+/// **Outside of semantic versioning**: what is here may change with any release. Start with
+/// [`Shard::receive`](shard::Shard::receive), the spine; `tests/support` of the repository drives
+/// one without a socket.
+pub mod sans_io {
+    #[doc(inline)]
+    pub use crate::{clock, decode, shard, wire};
+}
+pub use decode::{Json, JsonKind};

@@ -72,7 +72,7 @@ impl Engine {
         // Before anything is pinned: helpers keep the mask of the process.
         let helpers =
             Helpers::start(config.limits.helper_threads, config.limits.blocking_len_max)?;
-        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len()));
+        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len(), cpus.len()));
         let mailboxes: Arc<[Arc<Mailbox>]> = cpus
             .iter()
             .map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max)))

@@ -145,6 +145,19 @@ pub(crate) fn tcp_socket(ipv6: bool) -> io::Result<std::net::TcpStream> {
     Ok(stream)
 }
 
+/// Writes what the socket takes at once; a courtesy that may fail.
+pub(crate) fn send_at_once(fd: std::os::fd::RawFd, bytes: &[u8]) {
+    // SAFETY: a plain system call on a slice that lives through it.
+    unsafe {
+        libc::send(
+            fd,
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+        );
+    }
+}
+
 /// Gives freed pages back to the system, where the C library can.
 pub(crate) fn trim_heap() {
     #[cfg(target_env = "gnu")]

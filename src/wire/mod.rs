@@ -5,7 +5,8 @@
 //! elsewhere. The shard machine calls [`Wire::open`], the driver writes what is sealed.
 //!
 //! Invariants: a message is inflated only when it is whole; nothing is kept of a message whose
-//! header already claims too much; any split of the same bytes into calls gives the same messages.
+//! header already claims too much; any split of the same bytes into calls gives the same messages
+//! (but a full pool fails only those that have to wait in it).
 //!
 //! ```
 //! use shardring::wire::{ChunkPool, Compression, GatewayUrl, Opened, Payload, PoolLimits, Upgrade};
@@ -138,10 +139,12 @@ impl Wire {
     /// Takes bytes from the front of `bytes`, at most up to the end of one message; gives how many
     /// were used and what came of them. The rest must be given again.
     ///
-    /// With [`Opened::Nothing`] all were used. With [`Opened::Payload`] the text lies in `payload`,
-    /// its UTF-8 not yet validated (the JSON parser does that); with anything else `payload` is as
-    /// it was. A message that lies whole in `bytes` is inflated from there; of others the payload
-    /// is copied into chunks of `pool`, which are back there before this returns the message.
+    /// With [`Opened::Nothing`] all were used; with anything else at least one. With
+    /// [`Opened::Payload`] the text lies in `payload`, its UTF-8 not yet validated (the JSON parser
+    /// does that); with anything else `payload` is as it was. A message that lies whole in `bytes`
+    /// is inflated from there; of others the payload is copied into chunks of `pool`, which are
+    /// back there before this returns the message.
+    ///
     /// Bytes after a close frame are ignored.
     ///
     /// # Errors

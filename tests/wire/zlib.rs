@@ -146,6 +146,14 @@ fn fewer_than_four_bytes_are_never_the_mark() {
         assert_eq!(rig.wire.held_len(), bytes.len());
         rig.release();
     }
+    // nor do they make it up with the end of the message before
+    let message = Compressor::new().message(b"one");
+    let (start, mark_end) = message.split_at(message.len() - 2);
+    let mut rig = Rig::upgraded(ZLIB);
+    assert_eq!(rig.feed(&frame(false, BINARY, start)), []);
+    assert_eq!(rig.feed(&frame(true, CONTINUE, mark_end)), [inflated(b"one", message.len())]);
+    assert_eq!(rig.feed(&frame(true, BINARY, b"\xFF\xFF")), []);
+    rig.release();
 }
 
 #[test]
@@ -169,9 +177,10 @@ fn a_bomb_is_stopped_at_the_limit_and_text_of_the_limit_is_not() {
     // an output that was large before is no licence
     let mut rig = rig();
     rig.payload = shardring::wire::Payload::new(1 << 20);
-    let over = Compressor::new().message(&[b'a'; 100_001]);
+    let bomb = Compressor::new().message(&vec![b'a'; 20 << 20]);
     let error = WireError::InflatedTooLong { len_max: 100_000 };
-    assert_eq!(rig.feed(&frame(true, BINARY, &over)), [Seen::Failed(error)]);
+    assert_eq!(rig.feed(&frame(true, BINARY, &bomb)), [Seen::Failed(error)]);
+    assert_eq!(rig.payload.len(), 100_001, "one byte past the limit tells it");
 }
 
 #[test]

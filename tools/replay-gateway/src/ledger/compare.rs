@@ -108,8 +108,10 @@ fn index(gateway: &[Record]) -> BTreeMap<u64, Session> {
 
 impl Session {
     fn see(&mut self, gateway: &[Record], sighting: &Record, report: &mut Report) {
-        let key = recognised_by(sighting);
-        let Ok(slot) = self.places.binary_search_by_key(&key, |place| place.0) else {
+        // Where the gateway knows an event by its number (captures), a client's id says nothing.
+        let find = |key| self.places.binary_search_by_key(&key, |place: &(u64, u32)| place.0);
+        let found = find(recognised_by(sighting)).or_else(|_| find(u64::from(sighting.s)));
+        let Ok(slot) = found else {
             report.unexpected += 1;
             report.example("unexpected", sighting);
             return;

@@ -267,7 +267,7 @@ fn presence(place: &Place, id: u64, k: u64, rng: &mut Rng, out: &mut String) {
     let status = rng.pick(&["online", "online", "online", "idle", "idle", "dnd", "dnd", "offline"]);
     put!(out, r#"{{"user":{{"id":"{id}"}},"status":"{status}","processed_at_timestamp":"#);
     let at = 1_420_070_400_000 + ID_BASE_MS + k;
-    put!(out, r#"{at},"guild_id":"{}","game":null,"client_status":{{"#, place.guild);
+    put!(out, r#"{at},"guild_id":"{}","client_status":{{"#, place.guild);
     if status != "offline" {
         put!(out, r#""{}":"{status}""#, rng.pick(&["desktop", "mobile", "web"]));
     }
@@ -296,7 +296,8 @@ fn activity(at_ms: u64, rng: &mut Rng, out: &mut String) {
     text(2, 6, rng, out);
     put!(
         out,
-        r#"","name":"{} {}","id":"{:x}","created_at":{},"assets":{{"large_text":"{}","large_image":"{}"}},"application_id":"{application}"}}"#,
+        r#"","session_id":"{}","name":"{} {}","id":"{:x}","created_at":{},"assets":{{"large_text":"{}","large_image":"{}"}},"application_id":"{application}"}}"#,
+        hex32(rng.next()),
         NAMES[(application % 48) as usize],
         NAMES[(application / 48 % 48) as usize],
         rng.next() >> 4,

@@ -1,0 +1,12 @@
+//! The session machine under a virtual clock, against scripted peers.
+//!
+//! `world` is the harness: sessions, links and a queue of things to come, with `invariants()` after
+//! each input. The other files are the tests, by theme. No sockets, no sleeping; a seed reproduces
+//! every run.
+
+mod fleet;
+mod heartbeat;
+mod identify;
+mod limits;
+mod table;
+mod world;
