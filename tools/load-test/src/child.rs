@@ -5,7 +5,7 @@
 //! and dropping [`GatewayChild`] kills it. It has a process group of its own, so that Ctrl-C
 //! reaches it only through us, after the client has stopped.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,9 +15,14 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
+use replay_gateway::{Gateway, Target};
 use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
 
+use crate::orders::Orders;
 use crate::placement;
+use crate::process;
 
 /// The hidden first argument.
 pub(crate) const SUBCOMMAND: &str = "replay-gateway";
@@ -33,17 +38,16 @@ pub(crate) struct GatewayChild {
 }
 
 impl GatewayChild {
-    /// Starts one on these cores and waits until it listens.
+    /// Starts one and waits until it listens.
     ///
     /// # Errors
     /// It cannot be started, or ended, or did not listen within [`LISTEN_PATIENCE`]; what it
     /// printed on standard error is part of the text.
-    pub(crate) fn start(cpus: &[usize], args: &[String]) -> io::Result<Self> {
+    pub(crate) fn start(orders: &Orders) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(SUBCOMMAND)
             .arg(std::process::id().to_string())
-            .arg(placement::write_list(cpus))
-            .args(args)
+            .arg(serde_json::to_string(orders)?)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -110,6 +114,14 @@ impl GatewayChild {
         text.trim().to_owned()
     }
 
+    /// Asks it for a large GUILD_CREATE on each shard in turn.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn send_big_guilds(&self) -> io::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id() as i32), Signal::SIGUSR1)?)
+    }
+
     /// Asks it to end, and gives the counters that it prints then. Its ledger is whole after that.
     ///
     /// # Errors
@@ -157,34 +169,63 @@ impl Drop for GatewayChild {
     }
 }
 
-/// What the child does: `args` are our process id, the cores, and the gateway's own arguments.
-pub(crate) fn become_gateway(mut args: Vec<String>) -> ExitCode {
-    if args.len() < 2 {
+/// What the child does: `args` are our process id and the [`Orders`]. Prints the address it listens
+/// at, and at its end (SIGTERM, SIGINT) its counters as JSON.
+pub(crate) fn become_gateway(args: &[String]) -> ExitCode {
+    let [parent, orders] = args else {
         eprintln!("`{SUBCOMMAND}` is for load-test itself; run the program replay-gateway");
         return ExitCode::from(2);
-    }
-    let gateway_args = args.split_off(2);
-    let prepared = set_pdeathsig(Signal::SIGKILL).map_err(|error| error.to_string()).and_then(|()| {
-        // The parent may have died before the call above.
-        if args[0].parse() != Ok(getppid().as_raw()) {
-            return Err("the program that started it is gone".to_owned());
+    };
+    match serve(parent, orders) {
+        Ok(stats) => {
+            say(&stats);
+            ExitCode::SUCCESS
         }
-        if args[1].is_empty() {
-            return Ok(());
+        Err(detail) => {
+            eprintln!("{detail}");
+            ExitCode::FAILURE
         }
-        let cpus = placement::parse_list(&args[1])?;
-        placement::keep_to(&cpus).map_err(|error| format!("sched_setaffinity: {error}"))
-    });
-    if let Err(detail) = prepared {
-        eprintln!("{SUBCOMMAND}: {detail}");
-        return ExitCode::FAILURE;
     }
-    replay_gateway::cli::main(gateway_args)
+}
+
+fn serve(parent: &str, orders: &str) -> Result<String, String> {
+    set_pdeathsig(Signal::SIGKILL).map_err(|error| format!("prctl: {error}"))?;
+    // The parent may have died before the call above.
+    if parent.parse() != Ok(getppid().as_raw()) {
+        return Err("the program that started it is gone".to_owned());
+    }
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|error| format!("signals: {error}"))?;
+    let orders: Orders = serde_json::from_str(orders).map_err(|error| format!("orders: {error}"))?;
+    placement::keep_to(&orders.cpus).map_err(|error| format!("sched_setaffinity: {error}"))?;
+    process::raise_descriptors().map_err(|error| format!("RLIMIT_NOFILE: {error}"))?;
+    let gateway = Gateway::spawn(orders.config()?).map_err(|error| error.to_string())?;
+    say(&format!("listening {}", gateway.url()));
+    for signal in signals.forever() {
+        if signal != SIGUSR1 {
+            break;
+        }
+        for (shard, guild) in orders.big_guilds() {
+            gateway.dispatch(Target::Shard(shard), "GUILD_CREATE", &guild);
+            std::thread::sleep(BIG_GUILD_EVERY);
+        }
+    }
+    let stats = serde_json::to_string(&gateway.stats()).map_err(|error| error.to_string())?;
+    gateway.stop().map_err(|error| format!("the gateway, as it stopped: {error}"))?;
+    Ok(stats)
+}
+
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // If nobody reads any more, the parent is gone and so are we in a moment.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// How long until it must listen.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long its end may take: the ledger of a long job is written out then.
 const END_PATIENCE: Duration = Duration::from_secs(20);
+/// Between two large GUILD_CREATEs: about what it takes to compress one.
+const BIG_GUILD_EVERY: Duration = Duration::from_millis(50);
 /// Of its standard error so much is kept, bytes.
 const COMPLAINTS_LEN_MAX: usize = 16 * 1024;

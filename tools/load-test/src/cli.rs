@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shardring::Compression;
 
+use crate::orders;
 use crate::placement::{self, Placement};
 
 /// Drives shardring against a Discord gateway and reports what it saw.
@@ -158,7 +159,7 @@ pub(crate) enum LedgerMode {
 }
 
 /// `--canary`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Canary {
     /// An event is not sent
@@ -209,8 +210,6 @@ pub(crate) struct JobPlan {
     pub(crate) guilds_per_shard: u32,
     /// Bytes of each GUILD_CREATE after READY; 0: small ones.
     pub(crate) guild_bytes: usize,
-    /// The GUILD_CREATEs of session n come n times this later.
-    pub(crate) guild_spacing: Duration,
     pub(crate) seed: u64,
     pub(crate) ready_timeout: Duration,
 }
@@ -227,8 +226,8 @@ pub(crate) enum GatewayPlan {
 /// What is sent, once all shards are READY.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Load {
-    /// Nothing: memory is measured.
-    Idle,
+    /// Nothing: memory is measured; then, if asked for, a GUILD_CREATE of 3 MB on each shard in turn.
+    Idle { big_guilds: bool },
     /// At drawn moments.
     Paced { rate_per_s: f64, burst: u64, events_per_shard: u64 },
     /// As fast as it goes; without a number for so long.
@@ -252,11 +251,24 @@ impl Cli {
             self.cpus.as_deref(),
             self.gateway_cpus.as_deref(),
         )?;
-        let load = self.load()?;
+        let mut load = self.load()?;
+        let mut guilds_per_shard = self.guilds_per_shard;
+        match self.scenario {
+            None | Some(Scenario::Speed) => {}
+            Some(Scenario::MemoryA) => {
+                load = Load::Idle { big_guilds: false };
+                guilds_per_shard = 1;
+            }
+            Some(scenario @ (Scenario::MemoryB | Scenario::MemoryC)) => {
+                load = Load::Idle { big_guilds: scenario == Scenario::MemoryC };
+                guilds_per_shard = MEMORY_GUILDS;
+            }
+        }
         let compares = self.gateway.is_none() || self.ledger_file.is_some();
         let ledger = match self.ledger {
             Some(mode) => mode,
-            None if !compares => LedgerMode::Off,
+            None if !compares || matches!(load, Load::Idle { .. }) => LedgerMode::Off,
+            None if self.scenario == Some(Scenario::Speed) => LedgerMode::Ids,
             None => LedgerMode::Full,
         };
         match (self.canary, ledger) {
@@ -265,6 +277,9 @@ impl Cli {
             }
             _ => {}
         }
+        for fault in &self.fault {
+            orders::parse_fault(fault)?;
+        }
         let gateway = match self.gateway {
             Some(url) if url.starts_with("ws://") => {
                 GatewayPlan::At { url, ledger_file: self.ledger_file }
@@ -272,10 +287,18 @@ impl Cli {
             Some(url) => return Err(format!("--gateway: `{url}` is not a ws:// address")),
             None => GatewayPlan::Embedded { canary: self.canary, faults: self.fault },
         };
+        if let Load::Paced { events_per_shard, .. }
+        | Load::FlatOut { events_per_shard: Some(events_per_shard), .. } = load
+            && self.canary.is_some()
+            && events_per_shard < orders::CANARY_EVENTS_MIN
+        {
+            let min = orders::CANARY_EVENTS_MIN;
+            return Err(format!("--canary: at least {min} events per shard are needed"));
+        }
         let embedded = matches!(gateway, GatewayPlan::Embedded { .. });
         let job = JobPlan {
             gateway,
-            token: self.token,
+            token: if embedded { TOKEN.to_owned() } else { self.token },
             shards: self.shards,
             max_concurrency: match self.max_concurrency {
                 Some(max) => max,
@@ -287,9 +310,8 @@ impl Cli {
             linger: Duration::from_micros(self.linger_us),
             ledger,
             load,
-            guilds_per_shard: self.guilds_per_shard,
+            guilds_per_shard,
             guild_bytes: if self.guild_burst { GUILD_BURST_BYTES } else { 0 },
-            guild_spacing: Duration::ZERO,
             seed: self.seed,
             ready_timeout: Duration::from_secs_f64(self.ready_timeout),
         };
@@ -341,6 +363,8 @@ const TOKEN: &str = "replay.gateway.token";
 const RATE_PER_S: f64 = 20_000.0;
 /// The main job's length.
 const SECONDS: Duration = Duration::from_secs(5);
+/// Guilds of a shard in the memory scenarios (b) and (c).
+const MEMORY_GUILDS: u32 = 1_000;
 /// Bytes of a large guild.
 pub(crate) const GUILD_BURST_BYTES: usize = 3_000_000;
 
@@ -396,6 +420,8 @@ mod tests {
             &["--canary", "drop", "--ledger", "off"],
             &["--ledger-file", "x"],
             &["--capture", "no/such/file"],
+            &["--canary", "drop", "--events", "64"],
+            &["--fault", "{}"],
             &["--linger-us", "5000"],
             &["--threads", "100000"],
             &["--scenario", "memory-d"],

@@ -18,10 +18,10 @@ use shardring::{
 
 use crate::child::GatewayChild;
 use crate::cli::{GatewayPlan, JobPlan, LedgerMode, Load};
-use crate::gateway_args;
 use crate::http;
 use crate::ledger::{self, Clerk};
 use crate::live::{Live, Now};
+use crate::orders::Orders;
 use crate::placement;
 use crate::probe::{Bench, Kit, Seen, Task, Watch};
 use crate::process::{self, CpuTime};
@@ -85,9 +85,8 @@ impl<'a> Job<'a> {
             GatewayPlan::Embedded { canary, faults } => {
                 let compared = plan.ledger != LedgerMode::Off;
                 let ledger = compared.then_some(gateway_ledger.as_path());
-                let args = gateway_args::of(plan, *canary, faults, ledger);
-                let child = GatewayChild::start(&plan.placement.others, &args)
-                    .map_err(|error| error.to_string())?;
+                let orders = Orders::of(plan, *canary, faults, ledger);
+                let child = GatewayChild::start(&orders).map_err(|error| error.to_string())?;
                 let url = child.url().to_owned();
                 (Some(child), url)
             }
@@ -157,7 +156,10 @@ impl<'a> Job<'a> {
             tick.report.set_idle(idle_kib);
         }
         self.metrics_before = self.metrics();
-        if self.plan.load == Load::Idle {
+        if let Load::Idle { big_guilds } = self.plan.load {
+            if big_guilds {
+                self.wait_big_guilds(tick)?;
+            }
             return Ok(End::Complete);
         }
         self.learn_start(tick)?;
@@ -196,11 +198,23 @@ impl<'a> Job<'a> {
                 last = (seen, Instant::now());
             }
             self.tick(tick)?;
-            if last.1.elapsed() > GUILDS_PATIENCE + self.plan.guild_spacing {
+            if last.1.elapsed() > GUILDS_PATIENCE {
                 tick.report.problem(format!("only {seen} of {all} GUILD_CREATEs came after READY"));
                 return Ok(());
             }
         }
+    }
+
+    /// Has a large GUILD_CREATE sent to each shard in turn, and waits for them.
+    fn wait_big_guilds(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
+        tick.live.phase("large guilds");
+        self.expected = Some(self.plan.shards.into());
+        if let Some(Err(error)) = self.child.as_ref().map(GatewayChild::send_big_guilds) {
+            tick.report.fail(format!("the replay gateway: {error}"));
+            return Err(End::Broken);
+        }
+        self.wait_traffic(tick)?;
+        self.pause(tick, SETTLE)
     }
 
     /// Asks a replay gateway when its traffic starts, so that latency can be told from then on.
@@ -228,7 +242,7 @@ impl<'a> Job<'a> {
             Load::FlatOut { at_most, .. }
             | Load::Capture { at_most, .. }
             | Load::Foreign { at_most, .. } => at_most,
-            Load::Idle | Load::Paced { .. } => None,
+            Load::Idle { .. } | Load::Paced { .. } => None,
         };
         let foreign = matches!(self.plan.load, Load::Foreign { .. });
         let quiet_max = self.quiet_max();
@@ -495,7 +509,7 @@ fn pace(plan: &JobPlan, url: &str) -> Option<Pace> {
             let http::TrafficInfo { seed, shards, burst, .. } = info;
             Some(Pace { seed, rate_per_s: info.rate_per_s?, shards, burst })
         }
-        Load::Idle | Load::FlatOut { .. } | Load::Capture { .. } => None,
+        Load::Idle { .. } | Load::FlatOut { .. } | Load::Capture { .. } => None,
     }
 }
 
@@ -503,7 +517,7 @@ fn pace(plan: &JobPlan, url: &str) -> Option<Pace> {
 fn expected(plan: &JobPlan) -> Result<Option<u64>, String> {
     let shards = u64::from(plan.shards);
     Ok(match &plan.load {
-        Load::Idle => None,
+        Load::Idle { .. } => None,
         Load::Paced { events_per_shard, .. } => Some(events_per_shard * shards),
         Load::FlatOut { events_per_shard, .. } => events_per_shard.map(|events| events * shards),
         Load::Capture { path, .. } => Some(captured(path)? * shards),

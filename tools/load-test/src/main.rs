@@ -11,12 +11,14 @@ mod job;
 mod latency;
 mod ledger;
 mod live;
+mod orders;
 mod placement;
 mod probe;
 mod process;
 mod read;
 mod report;
 mod scenario;
+mod settle;
 mod table;
 
 use std::process::ExitCode;
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args();
     let _ = args.next();
     if args.next().as_deref() == Some(child::SUBCOMMAND) {
-        return child::become_gateway(args.collect());
+        return child::become_gateway(&args.collect::<Vec<_>>());
     }
     let cli = Cli::parse();
     let plan = match cli.plan() {

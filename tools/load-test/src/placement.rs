@@ -108,11 +108,6 @@ pub(crate) fn parse_list(list: &str) -> Result<Vec<usize>, String> {
     Ok(cpus)
 }
 
-/// Writes a list of cores as [`parse_list`] reads it.
-pub(crate) fn write_list(cpus: &[usize]) -> String {
-    cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +134,6 @@ mod tests {
         for list in ["", "a", "3-1", "1-", "99999"] {
             assert!(parse_list(list).is_err(), "{list}");
         }
-        assert_eq!(parse_list(&write_list(&[3, 5])), Ok(vec![3, 5]));
+        assert_eq!(parse_list("5,3"), Ok(vec![3, 5]));
     }
 }

@@ -1,6 +1,6 @@
-//! What the kernel says of this process: CPU time, resident memory. Reads only.
+//! What the kernel says of this process: CPU time, resident memory, open files.
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeVal;
 use std::io;
 
@@ -53,6 +53,15 @@ pub(crate) fn rss_peak_kib() -> io::Result<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
         .ok_or_else(|| io::Error::other("status is not as proc(5) says"))
+}
+
+/// Raises the soft limit of open files to the hard one.
+///
+/// # Errors
+/// What the system calls give.
+pub(crate) fn raise_descriptors() -> nix::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) }
 }
 
 fn page_kib() -> u64 {

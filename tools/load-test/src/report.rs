@@ -157,7 +157,7 @@ impl Settings {
         };
         let seconds = |at_most: &Option<std::time::Duration>| at_most.map(|span| span.as_secs_f64());
         match &plan.load {
-            Load::Idle => settings.load = "idle",
+            Load::Idle { .. } => settings.load = "idle",
             Load::Paced { rate_per_s, burst, events_per_shard } => {
                 settings.load = "paced";
                 settings.rate_per_s = Some(*rate_per_s);
