@@ -112,6 +112,10 @@ fn settled(core: &mut Core, conn: &mut Conn, slot: usize) -> bool {
         core.ready_sessions += 1;
         core.effects.push(Effect::Started); // it may be the last one awaited
     }
+    if core.blocks.is_some() {
+        // Blocks come next, each from a fresh context: a thousand idle contexts are not kept.
+        conn.codec.rest(&mut core.pool);
+    }
     fault::fire(core, conn, When::Ready);
     false
 }
