@@ -29,12 +29,7 @@ impl Handle {
         shared: Arc<Shared>,
         config: &Config,
     ) -> Self {
-        Self {
-            mailboxes,
-            shared,
-            shards: config.shards.ids().into(),
-            total: config.shards.total(),
-        }
+        Self { mailboxes, shared, shards: config.shards.ids().into(), total: config.shards.total() }
     }
 
     /// Resolves when every shard has been READY once.
@@ -146,10 +141,7 @@ impl Handle {
 
     fn mailbox(&self, shard: u32) -> Result<&Mailbox, Error> {
         let position = self.shards.binary_search(&shard).map_err(|_| {
-            Error::new(
-                ErrorKind::NoSuchShard,
-                format!("this engine does not run shard {shard}"),
-            )
+            Error::new(ErrorKind::NoSuchShard, format!("this engine does not run shard {shard}"))
         })?;
         // As `build` in run.rs spreads them.
         Ok(&self.mailboxes[position % self.mailboxes.len()])

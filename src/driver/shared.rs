@@ -92,10 +92,8 @@ impl Shared {
     pub(crate) fn stopped(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        let (ready, failures) = (
-            std::mem::take(&mut state.ready_wanted),
-            std::mem::take(&mut state.failure_wanted),
-        );
+        let (ready, failures) =
+            (std::mem::take(&mut state.ready_wanted), std::mem::take(&mut state.failure_wanted));
         drop(state);
         drop((ready, failures));
     }

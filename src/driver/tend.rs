@@ -20,8 +20,8 @@ use crate::driver::system;
 use crate::driver::tasks::run_guarded;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
-use crate::shard::handler::Handler;
 use crate::shard::close::LinkEnd;
+use crate::shard::handler::Handler;
 use crate::shard::outbox::{Completion, Outcome};
 
 impl<H: Handler> Core<H> {
@@ -130,7 +130,8 @@ impl<H: Handler> Core<H> {
 
     fn metrics(&mut self) -> Metrics {
         let now = self.clock.now();
-        self.desk.stage.metrics.counters.pool_peak_len = self.desk.pool.counters().used_high_len as u64;
+        self.desk.stage.metrics.counters.pool_peak_len =
+            self.desk.pool.counters().used_high_len as u64;
         let mut metrics = self.desk.stage.metrics.clone();
         for slot in &self.shards {
             metrics.push_shard(slot.shard.report(now, self.desk.stage.core));
@@ -182,7 +183,8 @@ impl<H: Handler> Core<H> {
         for (key, link) in self.links.iter_mut() {
             let Some(local) = link.shard else { continue };
             let shard = &self.shards[local as usize].shard;
-            if link.hold != Hold::Paused && shard.held_len() + link.backlog.len() >= LARGE_LEN {
+            let is_ours = matches!(link.hold, Hold::None | Hold::Pool);
+            if is_ours && shard.held_len() + link.backlog.len() >= LARGE_LEN {
                 large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
             } else if link.hold == Hold::Pool {
                 small_again.push(key);
@@ -284,7 +286,10 @@ impl<H: Handler> Core<H> {
             *counted = panics;
             self.shared.raise(Error::new(
                 ErrorKind::HandlerPanicked,
-                format!("a future that the handler spawned on core {} panicked", self.desk.stage.core),
+                format!(
+                    "a future that the handler spawned on core {} panicked",
+                    self.desk.stage.core
+                ),
             ));
         }
     }

@@ -56,9 +56,9 @@ pub(crate) struct Stage<H> {
 }
 
 /// So many panics within [`PANIC_WINDOW`] end a core's dispatches.
-pub const PANICS_MAX: usize = 3;
+const PANICS_MAX: usize = 3;
 /// See [`PANICS_MAX`].
-pub const PANIC_WINDOW: Duration = Duration::from_secs(10);
+const PANIC_WINDOW: Duration = Duration::from_secs(10);
 
 /// Where a dispatch stands, for the handler's context.
 #[derive(Clone, Copy, Debug)]
@@ -289,8 +289,7 @@ impl<H: Handler> Stage<H> {
         let now = (self.clock)();
         self.panics.rotate_left(1);
         self.panics[PANICS_MAX - 1] = Some(now);
-        let too_often =
-            self.panics[0].is_some_and(|first| now.since(first) <= PANIC_WINDOW);
+        let too_often = self.panics[0].is_some_and(|first| now.since(first) <= PANIC_WINDOW);
         let what = match cause.event {
             Some(kind) => kind.name(),
             None => "a link notice",

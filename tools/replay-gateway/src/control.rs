@@ -2,12 +2,12 @@
 //! within a bounded time; a gateway that has ended answers with defaults.
 
 use crate::conn::Conn;
-use crate::core::{Core, Effect};
+use crate::core::Core;
+use crate::fault;
 use crate::faults::Action;
 use crate::ledger::Record;
 use crate::server::Server;
 use crate::stats::Stats;
-use crate::fault;
 use mio::Waker;
 use std::io;
 use std::net::SocketAddr;
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Dispatch(Target, String, String),
     Act(Target, Action),
     PauseAcks(Target, bool),
+    Revive(Target),
     Accept(bool),
     EndSessions(Target),
     Stats(Sender<Stats>),
@@ -42,7 +43,7 @@ pub struct GatewayHandle {
     addr: SocketAddr,
     commands: Sender<Command>,
     waker: Arc<Waker>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    thread: Option<JoinHandle<io::Result<Stats>>>,
 }
 
 impl std::fmt::Debug for GatewayHandle {
@@ -56,7 +57,7 @@ impl GatewayHandle {
         addr: SocketAddr,
         commands: Sender<Command>,
         waker: Arc<Waker>,
-        thread: JoinHandle<io::Result<()>>,
+        thread: JoinHandle<io::Result<Stats>>,
     ) -> Self {
         Self { addr, commands, waker, thread: Some(thread) }
     }
@@ -89,7 +90,7 @@ impl GatewayHandle {
 
     /// Lets zombies of the target read and write again.
     pub fn revive(&self, target: Target) {
-        self.order(Command::PauseAcks(target, false));
+        self.order(Command::Revive(target));
     }
 
     /// Closes the listening socket (connecting is then refused), or listens again on the same
@@ -127,11 +128,12 @@ impl GatewayHandle {
         }
     }
 
-    /// Stops the gateway: connections are dropped, the ledger's file is finished.
+    /// Stops the gateway: connections are dropped, the ledger's file is finished. Gives the last
+    /// counters.
     ///
     /// # Errors
     /// Whatever ended the loop before, or finishing the ledger's file.
-    pub fn stop(mut self) -> io::Result<()> {
+    pub fn stop(mut self) -> io::Result<Stats> {
         self.stop_and_join()
     }
 
@@ -145,10 +147,10 @@ impl GatewayHandle {
         }
     }
 
-    fn stop_and_join(&mut self) -> io::Result<()> {
+    fn stop_and_join(&mut self) -> io::Result<Stats> {
         self.order(Command::Stop);
         match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
+            None => Ok(Stats::default()),
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(io::Error::other("the gateway's thread panicked")),
         }
@@ -195,8 +197,12 @@ pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
         }),
         Command::PauseAcks(target, paused) => each(server, target, |_, conn| {
             conn.withhold_acks = paused;
-            conn.zombie &= paused;
         }),
+        Command::Revive(target) => {
+            each(server, target, |_, conn| conn.zombie = false);
+            // What came in the meantime was not told again by the poll: read it now.
+            (0..server.links.len()).for_each(|slot| server.on_readable(slot, false));
+        }
         Command::Accept(accepting) => {
             if let Err(error) = server.set_accepting(accepting) {
                 eprintln!("listening again failed: {error}");
@@ -239,12 +245,11 @@ fn each(server: &mut Server, target: Target, act: impl Fn(&mut Core, &mut Conn))
 }
 
 /// The loop has ended: finishes the ledger.
-pub(crate) fn finish(core: &mut Core) -> io::Result<()> {
-    core.effects.retain(|effect| !matches!(effect, Effect::Timer(..)));
-    match core.file_ledger.take() {
-        Some(writer) => writer.finish(),
-        None => Ok(()),
+pub(crate) fn finish(core: &mut Core) -> io::Result<Stats> {
+    if let Some(writer) = core.file_ledger.take() {
+        writer.finish()?;
     }
+    Ok(core.stats())
 }
 
 /// A loop that does not answer within this time has ended or is stuck.

@@ -5,13 +5,13 @@
 use crate::capture::Capture;
 use crate::codec::{Compression, Pool, SharedTail};
 use crate::config::{CanaryKind, Config, LedgerTo};
+use crate::intents;
 use crate::ledger::{self, Record, START_GUILD, TRAFFIC};
 use crate::maker::{Blocks, StreamKey};
 use crate::session::{Session, Source, Stored};
 use crate::stats::Stats;
 use crate::traffic::schedule::{Pace, Schedule};
 use crate::traffic::{self, Traffic, big_guild_parts, guild_id_of_shard, start_guild};
-use crate::intents;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -182,11 +182,13 @@ impl Core {
             traffic::key(seed, 0x7365, uid),
             traffic::key(self.base_unix_ns, 0x7365, uid)
         );
-        let guilds =
-            if intents & intents::GUILDS != 0 { u64::from(self.config.guilds_per_shard) } else { 0 };
+        let guilds = if intents & intents::GUILDS != 0 {
+            u64::from(self.config.guilds_per_shard)
+        } else {
+            0
+        };
         let stream = Traffic::new(seed, shard.0, intents);
-        let mut session =
-            Session::new(id.clone(), uid, shard, intents, stream, guilds + 2, conn);
+        let mut session = Session::new(id.clone(), uid, shard, intents, stream, guilds + 2, conn);
         let first_s = session.first_s;
         if let (Some(pace), Some(start_ns)) = (self.pace(), self.start_ns) {
             let mut schedule = Schedule::new(pace, shard.0);
@@ -263,12 +265,8 @@ impl Core {
             Source::Gap => return Wrote::Nothing,
             Source::Ready => self.write_ready(session, text),
             Source::StartGuild(index) => {
-                let id = guild_id_of_shard(
-                    self.config.seed,
-                    session.shard.0,
-                    session.shard.1,
-                    index,
-                );
+                let id =
+                    guild_id_of_shard(self.config.seed, session.shard.0, session.shard.1, index);
                 traffic::write_envelope("GUILD_CREATE", s, text);
                 if let Some(tail) = &self.big_tail {
                     text.push_str(&traffic::big_guild_parts(self.config.seed, id, 0).0);
@@ -553,7 +551,9 @@ impl Cpu {
         };
         // It cannot fail for one's own thread; zero would show at once in the report.
         match getrusage(UsageWho::RUSAGE_THREAD) {
-            Ok(usage) => Self { user_ns: ns(usage.user_time()), system_ns: ns(usage.system_time()) },
+            Ok(usage) => {
+                Self { user_ns: ns(usage.user_time()), system_ns: ns(usage.system_time()) }
+            }
             Err(_) => Self { user_ns: 0, system_ns: 0 },
         }
     }

@@ -90,7 +90,8 @@ pub(crate) fn commit(core: &mut Core, conn: &mut Conn, action: &Action) {
         Action::Duplicate => {
             let mut text = std::mem::take(&mut core.scratch);
             if let Some(slot) = conn.session
-                && let Wrote::Traffic | Wrote::Other = core.write_payload(slot, conn.sent_s, &mut text)
+                && let Wrote::Traffic | Wrote::Other =
+                    core.write_payload(slot, conn.sent_s, &mut text)
             {
                 conn.codec.encode(&mut core.pool, text.as_bytes(), &mut conn.out);
             }
@@ -111,12 +112,12 @@ fn reset(core: &mut Core, conn: &mut Conn) {
     let mut text = String::new();
     if let Some(slot) = conn.session
         && crate::pump::traffic_flows(core, slot)
+        && let Some(s) = core.session(slot).map(|session| session.last_s + 1)
     {
-        if let Some(s) = core.session(slot).map(|session| session.last_s + 1) {
-            let mark = core.mark_of(slot, s);
-            core.number_traffic(slot, Source::Traffic, mark);
-            let _ = core.write_payload(slot, s, &mut text);
-        }
+        let mark = core.mark_of(slot, s);
+        core.number_traffic(slot, Source::Traffic, mark);
+        // If a canary drops it there is half of nothing to send.
+        let _ = core.write_payload(slot, s, &mut text);
     }
     if text.is_empty() {
         text = r#"{"t":null,"s":null,"op":11,"d":null}"#.to_owned();
@@ -139,7 +140,7 @@ fn inject(core: &mut Core, conn: &mut Conn, injection: &Injection) {
         Injection::Raw(bytes) => raw(conn, bytes),
         Injection::Random(count) => {
             let mut rng = Rng::new(core.config.seed ^ conn.id);
-            let bytes: Vec<u8> = (0..*count).map(|_| rng.next() as u8).collect();
+            let bytes: Vec<u8> = (0..*count).map(|_| rng.draw() as u8).collect();
             raw(conn, &bytes);
         }
         Injection::Masked => raw(conn, &[0x81, 0x82, 1, 2, 3, 4, b'{' ^ 1, b'}' ^ 2]),
@@ -175,7 +176,7 @@ fn inject(core: &mut Core, conn: &mut Conn, injection: &Injection) {
 
 /// One message of so many bytes, nearly all of them spaces in a valid JSON text.
 fn bomb(core: &mut Core, conn: &mut Conn, bytes: usize) {
-    let text = format!(r#"{{"t":null,"s":null,"op":11,"d":null{:1$}}}"#, "", bytes);
+    let text = format!(r#"{{"t":null,"s":null,"op":11,"d":null{}}}"#, " ".repeat(bytes));
     let framing = std::mem::replace(&mut conn.codec.framing, Framing::Whole);
     conn.send(&mut core.pool, &text);
     conn.codec.framing = framing;

@@ -81,7 +81,7 @@ impl Gateway {
                 }
                 Err(error) => {
                     let _ = addr_sender.send(Err(error));
-                    Ok(())
+                    Ok(Stats::default())
                 }
             }
         })?;

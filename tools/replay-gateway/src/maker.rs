@@ -72,7 +72,7 @@ impl Block {
 
     /// The events that fit in `bytes_max` from event `at` on; at least one.
     pub(crate) fn fitting(&self, at: usize, bytes_max: usize) -> usize {
-        let limit = self.start(at) + bytes_max;
+        let limit = self.start(at).saturating_add(bytes_max);
         self.ends[at..].partition_point(|end| *end as usize <= limit).max(1)
     }
 }

@@ -65,12 +65,15 @@ impl Server {
                 && link.conn.id == id
             {
                 link.conn.out.held = false;
+                self.core.stats.traffic_last_unix_ns = self.core.base_unix_ns + self.core.now_ns;
                 self.serve(slot);
                 self.queue(slot);
             }
         }
         for _ in 0..EVENTS_PER_TURN {
-            let Some(Reverse((due_ns, slot, uid))) = self.paced.heap.peek().copied() else { return };
+            let Some(Reverse((due_ns, slot, uid))) = self.paced.heap.peek().copied() else {
+                return;
+            };
             if due_ns > self.core.now_ns {
                 if due_ns < self.core.now_ns + PREPARE_NS && self.paced.prepared.is_none() {
                     self.prepare(due_ns, slot, uid);

@@ -3,13 +3,13 @@
 //! Queues bytes only; the event loop writes them.
 
 use crate::codec::Compression;
+use crate::config::{Framing, Start};
 use crate::conn::{Conn, Phase};
 use crate::core::{Core, Effect, Wrote};
-use crate::faults::When;
 use crate::fault;
+use crate::faults::When;
 use crate::ledger::{Record, TRAFFIC};
 use crate::maker::StreamKey;
-use crate::config::{Framing, Start};
 use crate::out::WRITE_BYTES;
 use crate::session::Source;
 use crate::traffic::BLOCK_EVENTS;
@@ -281,7 +281,9 @@ fn forget_passed(core: &mut Core, slot: usize) {
     let Some(session) = core.session(slot) else { return };
     let (traffic, first_s) = (session.traffic, session.first_s);
     let same = core.sessions.iter().flatten().filter(|other| {
-        other.conn.is_some() && !other.superseded && (other.traffic, other.first_s) == (traffic, first_s)
+        other.conn.is_some()
+            && !other.superseded
+            && (other.traffic, other.first_s) == (traffic, first_s)
     });
     let Some(least) = same.map(|other| (other.last_s + 1).saturating_sub(first_s)).min() else {
         return;

@@ -141,10 +141,8 @@ fn chunks(
             }
             write_member(*id, &mut Rng::new(*id), &mut d);
         }
-        let _ = write!(
-            d,
-            r#"],"guild_id":"{guild_id}","chunk_index":{index},"chunk_count":{count}}}"#
-        );
+        let _ =
+            write!(d, r#"],"guild_id":"{guild_id}","chunk_index":{index},"chunk_count":{count}}}"#);
         core.number_stored(slot, "GUILD_MEMBERS_CHUNK", d);
     }
 }

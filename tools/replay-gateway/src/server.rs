@@ -12,6 +12,7 @@ use crate::faults::When;
 use crate::frame::{self, Parsed};
 use crate::maker::Blocks;
 use crate::paced::Paced;
+use crate::stats::Stats;
 use crate::{control, fault, http, protocol, pump};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -63,11 +64,8 @@ impl Server {
         let addr = listener.local_addr()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         // Bound but not listening: connecting to it is refused for as long as it is held.
-        let refusing = socket2::Socket::new(
-            socket2::Domain::for_address(addr),
-            socket2::Type::STREAM,
-            None,
-        )?;
+        let refusing =
+            socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
         refusing.bind(&SocketAddr::new(addr.ip(), 0).into())?;
         let refused = refusing.local_addr()?.as_socket().map_or(addr, |addr| addr);
         let blocks = match config.traffic {
@@ -104,11 +102,11 @@ impl Server {
         self.addr
     }
 
-    /// Runs until a command stops it.
+    /// Runs until a command stops it; gives the last counters.
     ///
     /// # Errors
     /// The poll failed, or the ledger could not be finished.
-    pub(crate) fn run(&mut self) -> io::Result<()> {
+    pub(crate) fn run(&mut self) -> io::Result<Stats> {
         let mut events = Events::with_capacity(1_024);
         if let Some(Start::After(ms)) = self.start_condition() {
             self.timers.push(Reverse((ms * 1_000_000, Timer::Start)));
@@ -218,7 +216,8 @@ impl Server {
         }
     }
 
-    fn on_readable(&mut self, slot: usize, read_closed: bool) {
+    /// Reads what the socket has.
+    pub(crate) fn on_readable(&mut self, slot: usize, read_closed: bool) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
         if link.conn.zombie {
             if read_closed {
@@ -280,6 +279,8 @@ impl Server {
     /// Lets a connection queue what is next, and writes it.
     pub(crate) fn serve(&mut self, slot: usize) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
+        // With bytes still queued the pump adds none: it has to be asked again once they are out.
+        let again = !link.conn.out.is_empty();
         let more = pump::pump(&mut self.core, &mut link.conn);
         if link.conn.zombie {
             return;
@@ -309,7 +310,7 @@ impl Server {
             None if closing => return self.linger(slot),
             None => {}
         }
-        if more {
+        if more || again {
             self.queue(slot);
         }
     }
@@ -594,11 +595,8 @@ fn uses_blocks(config: &Config) -> bool {
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(addr),
-        socket2::Type::STREAM,
-        None,
-    )?;
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;

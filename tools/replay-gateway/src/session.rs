@@ -219,7 +219,9 @@ mod tests {
         assert_eq!(session.covered_from(), 60);
         assert!(matches!(session.source(60), Some(Source::Traffic)));
         let stored = || Source::Stored(Rc::new(Stored { name: "X".into(), d: "x".repeat(100) }));
-        (0..10).for_each(|_| drop(session.number(stored(), 1)));
+        for _ in 0..10 {
+            session.number(stored(), 1);
+        }
         session.trim(1_000, 250, 1_000);
         assert_eq!(session.last_s + 1 - session.covered_from(), 2);
     }

@@ -14,11 +14,7 @@ use serde_json::json;
 use std::time::Duration;
 
 fn gateway(traffic: TrafficConfig) -> Builder {
-    Gateway::builder()
-        .token(TOKEN)
-        .max_concurrency(64)
-        .ledger(LedgerTo::Memory)
-        .traffic(traffic)
+    Gateway::builder().token(TOKEN).max_concurrency(64).ledger(LedgerTo::Memory).traffic(traffic)
 }
 
 fn flat(events: u64) -> TrafficConfig {
@@ -192,8 +188,7 @@ fn paced_events_follow_the_schedule_that_a_client_can_compute() {
 #[test]
 fn paced_events_are_numbered_while_the_client_is_away_and_replayed() {
     const EVENTS: u64 = 300;
-    let traffic =
-        TrafficConfig { rate_per_s: Some(3_000.0), rate_shards: 1, ..flat(EVENTS) };
+    let traffic = TrafficConfig { rate_per_s: Some(3_000.0), rate_shards: 1, ..flat(EVENTS) };
     let gateway = gateway(traffic).spawn().expect("spawn");
     let mut client = Client::zlib(&gateway.url());
     client.login([0, 1], ALL);
@@ -216,8 +211,7 @@ fn paced_events_are_numbered_while_the_client_is_away_and_replayed() {
 #[test]
 fn fast_paced_traffic_comes_from_blocks() {
     const EVENTS: u64 = 3_000;
-    let traffic =
-        TrafficConfig { rate_per_s: Some(60_000.0), rate_shards: 1, ..flat(EVENTS) };
+    let traffic = TrafficConfig { rate_per_s: Some(60_000.0), rate_shards: 1, ..flat(EVENTS) };
     let gateway = gateway(traffic).spawn().expect("spawn");
     let records = whole_run(&gateway, Client::zlib(&gateway.url()), EVENTS);
     let report = judge(&gateway, &records);
@@ -275,10 +269,9 @@ fn big_guilds_share_their_tail_and_the_stream_goes_on() {
         .guilds_per_shard(2)
         .spawn()
         .expect("spawn");
-    for mut client in [Client::plain(&gateway.url()), Client::zlib(&gateway.url())] {
-        client.hello();
-        client.identify([0, 1], ALL);
-        let ready = client.payload();
+    let clients = [Client::plain(&gateway.url()), Client::zlib(&gateway.url())];
+    for (shard, mut client) in (0..).zip(clients) {
+        let ready = client.login([shard, 2], ALL);
         for n in 0..2 {
             let Got::Payload(text, guild) = client.next() else { panic!("no payload") };
             assert!(text.len() > 3 << 20);
@@ -305,7 +298,10 @@ fn whole_guild_requests_bring_chunks_of_a_thousand_and_then_a_rate_limit() {
         assert_eq!(chunk["t"], "GUILD_MEMBERS_CHUNK");
         let d = &chunk["d"];
         assert_eq!((&d["chunk_index"], &d["chunk_count"]), (&json!(index), &json!(3)));
-        assert_eq!((&d["nonce"], d["members"].as_array().expect("list").len()), (&json!("n1"), members));
+        assert_eq!(
+            (&d["nonce"], d["members"].as_array().expect("list").len()),
+            (&json!("n1"), members)
+        );
     }
     client.send(&request);
     let limited = client.payload();
@@ -331,7 +327,10 @@ fn a_voice_request_brings_the_state_and_the_server() {
         "self_mute": true, "self_deaf": false
     } }));
     let state = client.payload();
-    assert_eq!((&state["t"], &state["d"]["self_mute"]), (&json!("VOICE_STATE_UPDATE"), &json!(true)));
+    assert_eq!(
+        (&state["t"], &state["d"]["self_mute"]),
+        (&json!("VOICE_STATE_UPDATE"), &json!(true))
+    );
     assert_eq!(client.payload()["t"], "VOICE_SERVER_UPDATE");
     client.send(&json!({ "op": 4, "d": {
         "guild_id": "41771983423143937", "channel_id": null, "self_mute": true, "self_deaf": false

@@ -42,7 +42,7 @@ impl Client {
         let agent = "DiscordBot (https://example.com, 1)".parse().expect("a header");
         request.headers_mut().insert("User-Agent", agent);
         let stream = TcpStream::connect(url.trim_start_matches("ws://")).expect("connect");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
         let (socket, _) = tungstenite::client(request, stream).expect("upgrade");
         let inflate = query.contains("zlib-stream").then(|| Inflate::new(true, 15));
         Self {
@@ -73,7 +73,7 @@ impl Client {
             let message = match self.socket.read() {
                 Ok(message) => message,
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    panic!("nothing came for 30 s")
+                    panic!("nothing came for 8 s")
                 }
                 Err(_) => return Got::End,
             };
@@ -197,7 +197,9 @@ impl Client {
         let mut records = Vec::new();
         while self.last_s.unwrap_or(0) < last {
             match self.next() {
-                Got::Payload(text, value) => records.extend(record(&self.session_id, &text, &value)),
+                Got::Payload(text, value) => {
+                    records.extend(record(&self.session_id, &text, &value))
+                }
                 other => panic!("{other:?} came after number {:?}", self.last_s),
             }
         }
