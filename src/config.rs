@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::command::UpdatePresence;
 use crate::error::{Error, ErrorKind};
 use crate::model::{EventKind, EventSet};
+use crate::shard::settings;
 use crate::shard::token::Token;
 use crate::wire::{Compression, GatewayUrl, PoolLimits, WireLimits};
 
@@ -184,11 +185,7 @@ impl Interest {
 
     /// These kinds in this way; the rest stays as it was.
     #[must_use]
-    pub fn with(
-        mut self,
-        kinds: impl IntoIterator<Item = EventKind>,
-        delivery: Delivery,
-    ) -> Self {
+    pub fn with(mut self, kinds: impl IntoIterator<Item = EventKind>, delivery: Delivery) -> Self {
         for kind in kinds {
             self.0[kind.index()] = delivery;
         }
@@ -202,7 +199,11 @@ impl Interest {
 
     /// The kinds that are not skipped.
     pub fn kinds(&self) -> EventSet {
-        EventKind::ALL.iter().copied().filter(|kind| self.delivery(*kind) != Delivery::Skip).collect()
+        EventKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| self.delivery(*kind) != Delivery::Skip)
+            .collect()
     }
 }
 
@@ -315,6 +316,39 @@ impl Default for Limits {
     }
 }
 
+/// How long a shard waits for what. None of them leads to an IDENTIFY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// Name, TCP and upgrade together. Default 10 s; then the next attempt.
+    pub dial: Duration,
+    /// HELLO after the upgrade. Default 20 s; then the next attempt.
+    pub hello: Duration,
+    /// READY or RESUMED, until [`Link::Stalled`](crate::Link::Stalled) is raised. Default 60 s; the
+    /// shard goes on waiting.
+    pub stalled: Duration,
+    /// RESUMED or any missed event after RESUME. Default 180 s; then RESUME on a new connection.
+    pub resume: Duration,
+    /// The peer's answer to our close frame. Default 2 s; then the connection is cut.
+    pub close: Duration,
+    /// How old a session without a connection may become before it counts as expired and a new
+    /// one is begun. Default 1 h; Discord keeps sessions for some minutes and tells when one is gone.
+    pub session_age_max: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            dial: settings::DIAL_WAIT,
+            hello: settings::HELLO_WAIT,
+            stalled: settings::STALLED_AFTER,
+            resume: settings::RESUME_WAIT,
+            close: settings::CLOSE_WAIT,
+            session_age_max: settings::SESSION_AGE_MAX,
+        }
+    }
+}
+
 /// What an engine is started with. Made by [`Config::builder`]; valid if it exists.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -329,6 +363,7 @@ pub struct Config {
     pub(crate) presence: Option<UpdatePresence>,
     pub(crate) cores: Cores,
     pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
     pub(crate) linger: Duration,
     pub(crate) seed: Option<u64>,
 }
@@ -359,6 +394,7 @@ impl Config {
             presence: None,
             cores: Cores::All,
             limits: Limits::default(),
+            timeouts: Timeouts::default(),
             linger: Duration::ZERO,
             seed: None,
         }
@@ -405,6 +441,7 @@ pub struct ConfigBuilder {
     presence: Option<UpdatePresence>,
     cores: Cores,
     limits: Limits,
+    timeouts: Timeouts,
     linger: Duration,
     seed: Option<u64>,
 }
@@ -470,6 +507,12 @@ impl ConfigBuilder {
     /// Bounds.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How long shards wait for what.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -545,6 +588,7 @@ impl ConfigBuilder {
             presence: self.presence,
             cores: self.cores,
             limits: self.limits,
+            timeouts: self.timeouts,
             linger: self.linger,
             seed: self.seed,
         })

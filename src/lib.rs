@@ -210,6 +210,7 @@ pub mod wire;
 
 pub use config::{
     Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, Intents, Interest, Limits, Shards,
+    Timeouts,
 };
 #[cfg(feature = "driver")]
 pub use driver::{Engine, Handle, Receipt, Stop};
@@ -217,7 +218,9 @@ pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet};
 pub use shard::ShardId;
+pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
+pub use shard::notice::State;
 pub use shard::token::Token;
 pub use wire::Compression;
 

@@ -19,6 +19,16 @@ pub struct Cursor<'a> {
     arena: &'a Arena,
 }
 
+/// A number as ids come.
+pub(crate) enum Decimal<'a> {
+    /// A string, which may be digits.
+    Digits(&'a [u8]),
+    /// An unsigned integer.
+    Value(u64),
+    /// Anything else.
+    Neither,
+}
+
 /// What can be read at a cursor.
 ///
 /// Meant for the types of [`model`](crate::model); implementing it elsewhere is possible for
@@ -80,7 +90,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn object(&mut self) -> Result<usize, Expected> {
         match self.next() {
-            Node::Object { len, .. } => Ok(len),
+            Node::Object { len, .. } => Ok(*len),
             _ => Err(Expected::Object),
         }
     }
@@ -92,7 +102,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn array(&mut self) -> Result<usize, Expected> {
         match self.next() {
-            Node::Array { len, .. } => Ok(len),
+            Node::Array { len, .. } => Ok(*len),
             _ => Err(Expected::Array),
         }
     }
@@ -126,6 +136,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over a value that writes a number, in a string or bare: its digits or its value.
+    #[inline]
+    pub(crate) fn decimal(&mut self) -> Decimal<'a> {
+        match self.next() {
+            Node::String(text) => Decimal::Digits(text.as_bytes()),
+            Node::Static(StaticNode::U64(value)) => Decimal::Value(*value),
+            _ => Decimal::Neither,
+        }
+    }
+
     /// Notes a field that could not be read, for the counters.
     pub fn note(&self, note: Note) {
         self.arena.notes.add(note);
@@ -140,8 +160,8 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn next(&mut self) -> Node<'a> {
-        let node = self.nodes.get(self.at).copied().unwrap_or(NULL[0]);
+    fn next(&mut self) -> &'a Node<'a> {
+        let node = self.nodes.get(self.at).unwrap_or(&NULL[0]);
         self.at += 1;
         node
     }
@@ -182,7 +202,7 @@ impl<'a> Decode<'a> for bool {
     #[inline]
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         match cursor.next() {
-            Node::Static(StaticNode::Bool(value)) => Ok(value),
+            Node::Static(StaticNode::Bool(value)) => Ok(*value),
             _ => Err(Expected::Bool),
         }
     }
@@ -195,8 +215,8 @@ macro_rules! integers {
             #[inline]
             fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
                 match cursor.next() {
-                    Node::Static(StaticNode::U64(value)) => Self::try_from(value).ok(),
-                    Node::Static(StaticNode::I64(value)) => Self::try_from(value).ok(),
+                    Node::Static(StaticNode::U64(value)) => Self::try_from(*value).ok(),
+                    Node::Static(StaticNode::I64(value)) => Self::try_from(*value).ok(),
                     _ => None,
                 }
                 .ok_or(Expected::Integer)
@@ -211,9 +231,9 @@ impl<'a> Decode<'a> for f64 {
     #[inline]
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         match cursor.next() {
-            Node::Static(StaticNode::F64(value)) => Ok(value),
-            Node::Static(StaticNode::U64(value)) => Ok(value as f64),
-            Node::Static(StaticNode::I64(value)) => Ok(value as f64),
+            Node::Static(StaticNode::F64(value)) => Ok(*value),
+            Node::Static(StaticNode::U64(value)) => Ok(*value as f64),
+            Node::Static(StaticNode::I64(value)) => Ok(*value as f64),
             _ => Err(Expected::Number),
         }
     }
@@ -235,6 +255,15 @@ impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
     #[inline]
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         if cursor.take_null() { Ok(None) } else { T::decode(cursor).map(Some) }
+    }
+    #[inline]
+    fn decode_into(cursor: &mut Cursor<'a>, slot: &mut Self) -> Result<(), Expected> {
+        if cursor.take_null() {
+            *slot = None;
+            return Ok(());
+        }
+        // In place: a nested struct is not built elsewhere and copied here.
+        T::decode_into(cursor, slot.insert(T::ABSENT))
     }
 }
 
@@ -258,7 +287,8 @@ impl<'a, T: DecodeObject<'a>> Decode<'a> for &'a T {
     const ABSENT: Self = T::ABSENT_REF;
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         cursor.enter()?;
-        let slot = cursor.arena.bump.try_alloc(T::ABSENT).map_err(|_| Expected::LessRoom)?;
+        let slot =
+            cursor.arena.bump.try_alloc_with(|| T::ABSENT).map_err(|_| Expected::LessRoom)?;
         T::decode_into(cursor, slot)?;
         cursor.depth -= 1;
         Ok(slot)
@@ -292,21 +322,29 @@ impl<'a, T: Decode<'a>> Decode<'a> for &'a [T] {
     }
 }
 
-/// A short code of a key: its length and four of its bytes. Two keys may share a code, so a
+/// A short code of a key: its length and three of its bytes. Two keys may share a code, so a
 /// match on it is followed by a comparison; it only makes the match a jump instead of a walk
 /// through all names.
 #[inline]
-pub(crate) const fn key_code(key: &[u8]) -> u64 {
+pub(crate) const fn key_code(key: &[u8]) -> u32 {
     let len = key.len();
     if len == 0 {
         return 0;
     }
-    let sixth_last = key[len.saturating_sub(6)] as u64;
-    (len as u64 & 0xFF)
-        | (key[0] as u64) << 8
-        | (key[len / 2] as u64) << 16
-        | (key[len - 1] as u64) << 24
-        | sixth_last << 32
+    (len as u32 & 0xFF)
+        | (key[0] as u32) << 8
+        | (key[len / 2] as u32) << 16
+        | (key[len - 1] as u32) << 24
+}
+
+/// As [`key_code`], for the names of events: many end in a word of six letters (`CREATE`,
+/// `UPDATE`, `DELETE`) that only its first tells apart.
+#[inline]
+pub(crate) const fn name_code(name: &[u8]) -> u64 {
+    if name.len() < 6 {
+        return key_code(name) as u64;
+    }
+    key_code(name) as u64 | (name[name.len() - 6] as u64) << 32
 }
 
 /// So many typed objects and lists may lie inside one another; what lies deeper is left out and

@@ -16,8 +16,8 @@ mod envelope;
 mod error;
 mod json;
 
-pub(crate) use cursor::key_code;
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
+pub(crate) use cursor::{Decimal, key_code, name_code};
 pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};

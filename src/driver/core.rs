@@ -20,10 +20,11 @@ use crate::driver::link::{Hold, LinkKey, Links, Op, Receive, Sending};
 use crate::driver::mailbox::{Mailbox, Stop};
 use crate::driver::ring::{Completion, Filled, Ring};
 use crate::driver::shared::Shared;
+use crate::driver::system;
 use crate::driver::tasks::TaskCount;
 use crate::error::Error;
-use crate::shard::handler::Handler;
 use crate::shard::close::LinkEnd;
+use crate::shard::handler::Handler;
 use crate::shard::{Action, Desk, Flow, Shard};
 
 /// The clock of an engine: the same origin for all its cores.
@@ -64,6 +65,8 @@ pub(crate) struct Core<H: Handler> {
     pub(crate) stopping: Option<Stop>,
     /// Receivers that the full pool holds back.
     pub(super) held_back: usize,
+    /// The thread slept before this turn.
+    pub(super) slept: bool,
     pub(super) trimmed_at: Time,
     /// Futures that the handler has spawned.
     pub(super) tasks: TaskCount,
@@ -85,9 +88,24 @@ pub(crate) struct Slot {
     pub(super) resolving: Option<u64>,
     /// The engine knows that it was READY.
     told_ready: bool,
+    /// Time in which this shard's connection was held and so not read.
+    held: Held,
     /// The turn in which `budget` was filled.
     turn: u64,
     budget: u32,
+}
+
+/// How long a shard was held back; not the peer's fault either.
+#[derive(Debug, Default)]
+struct Held {
+    total: Duration,
+    since: Option<Time>,
+}
+
+impl Held {
+    fn up_to(&self, now: Time) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| now - since)
+    }
 }
 
 /// Whose deadline it is.
@@ -162,6 +180,7 @@ impl<H: Handler> Core<H> {
                 armed: None,
                 resolving: None,
                 told_ready: false,
+                held: Held::default(),
                 turn: 0,
                 budget: 0,
             })
@@ -183,6 +202,7 @@ impl<H: Handler> Core<H> {
             unread: Unread { total: Duration::ZERO, read_up_to: clock.now() },
             stopping: None,
             held_back: 0,
+            slept: false,
             trimmed_at: Time::ZERO,
             tasks: TaskCount::default(),
             refused: None,
@@ -211,7 +231,7 @@ impl<H: Handler> Core<H> {
         self.desk.stage.metrics.counters.turns += 1;
         let end = self.clock.now() + self.limits.turn;
         self.ring.signal(false);
-        if !self.linger.is_zero() {
+        if std::mem::take(&mut self.slept) && !self.linger.is_zero() {
             self.ring.linger(self.limits.receive_buffers.into(), self.linger)?;
         }
         self.reap(end)?;
@@ -321,15 +341,12 @@ impl<H: Handler> Core<H> {
             }
             used = received.used;
         }
-        if used < bytes.len()
-            && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err()
-        {
+        if used < bytes.len() && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err() {
             return Some(LinkEnd::Wire); // The pool's hard bound.
         }
         if !link.backlog.is_empty() {
-            if slot.shard.is_held(self.desk.is_halted()) {
-                link.hold = Hold::Paused;
-            } else if !link.is_runnable {
+            link.backlog_since.get_or_insert(now);
+            if !slot.shard.is_held(self.desk.is_halted()) && !link.is_runnable {
                 link.is_runnable = true;
                 self.runnable.push_back(key);
             }
@@ -358,14 +375,16 @@ impl<H: Handler> Core<H> {
             let now = self.clock.now();
             slot.fill_budget(self.turn, self.limits.payloads_per_turn);
             let Slot { shard, budget, .. } = &mut *slot;
-            let received = shard.receive(now, link.backlog.front(), budget, &mut self.desk);
+            // It waits at least since then: rather too long a latency shown than too short.
+            let since = link.backlog_since.unwrap_or(now);
+            let received = shard.receive(since, link.backlog.front(), budget, &mut self.desk);
             link.backlog.consume(received.used, &mut self.desk.pool);
+            if link.backlog.is_empty() {
+                link.backlog_since = None;
+            }
             match received.flow {
                 Flow::All => {}
-                Flow::Paused => {
-                    link.hold = Hold::Paused;
-                    break;
-                }
+                Flow::Paused => break, // `settle` holds it.
                 Flow::Budget => {
                     link.is_runnable = true;
                     self.runnable.push_back(key);
@@ -431,12 +450,18 @@ impl<H: Handler> Core<H> {
 
     /// Detaches a shard from its link, which then only awaits its last completions.
     pub(super) fn let_go(&mut self, local: u32) {
+        let now = self.clock.now();
         let slot = &mut self.shards[local as usize];
         slot.resolving = None;
+        slot.held = Held { total: slot.held.up_to(now), since: None };
+        let farewell = slot.shard.take_farewell();
         slot.shard.release(&mut self.desk.pool);
         let Some(key) = slot.link.take() else { return };
         let Some(link) = self.links.find(key) else { return };
         link.shard = None;
+        if link.sending.is_none() && !farewell.is_empty() {
+            system::send_at_once(link.fd(), &farewell);
+        }
         link.backlog.clear(&mut self.desk.pool);
         // Ends whatever is in flight, a connect included.
         link.shut_down();
@@ -494,9 +519,9 @@ impl<H: Handler> Core<H> {
         // send has completed (`is_quiet`); nobody touches `sending` until `sent` takes it.
         let pushed = unsafe { self.ring.send(fd, &sending.bytes, key.user_data(Op::Send)) };
         match pushed {
-            Ok(()) => self
-                .deadlines
-                .push(Reverse((now + self.limits.write_timeout, Wake::Send(key)))),
+            Ok(()) => {
+                self.deadlines.push(Reverse((now + self.limits.write_timeout, Wake::Send(key))))
+            }
             Err(_) => {
                 link.sending = None;
                 self.end_link(local, LinkEnd::WriteStuck);
@@ -504,32 +529,57 @@ impl<H: Handler> Core<H> {
         }
     }
 
-    /// Arms or cancels the receive by what holds the link.
+    /// Arms or cancels the receive by whether the shard is held.
     fn hold_or_release(&mut self, local: u32) {
-        let slot = &mut self.shards[local as usize];
+        let slot = &self.shards[local as usize];
         let Some(key) = slot.link else { return };
-        let paused = slot.shard.is_held(self.desk.is_halted());
+        let is_held = slot.shard.is_held(self.desk.is_halted());
         let Some(link) = self.links.find(key) else { return };
-        if paused {
-            link.hold = Hold::Paused;
-            if link.receive == Receive::Armed {
-                link.receive = Receive::Cancelling;
-                let _ = self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored));
-            }
-        } else if link.hold == Hold::Paused {
-            link.hold = Hold::None;
+        match (is_held, link.hold) {
+            (true, Hold::None | Hold::Pool) => self.set_hold(key, Hold::Paused),
+            (false, Hold::Paused) => self.set_hold(key, Hold::None),
+            _ => {}
+        }
+    }
+
+    /// Holds a connection's receive, or lets it go on.
+    pub(super) fn set_hold(&mut self, key: LinkKey, hold: Hold) {
+        let now = self.clock.now();
+        let Some(link) = self.links.find(key) else { return };
+        let Some(local) = link.shard else { return };
+        let held = &mut self.shards[local as usize].held;
+        link.hold = hold;
+        if hold == Hold::None {
+            held.total = held.up_to(now);
+            held.since = None;
             self.starved.push(key);
             if !link.backlog.is_empty() && !link.is_runnable {
                 link.is_runnable = true;
                 self.runnable.push_back(key);
             }
+            return;
         }
+        held.since.get_or_insert(now);
+        if link.receive == Receive::Armed {
+            link.receive = Receive::Cancelling;
+            // Should the queue be full, the next call tries again: it is still armed then.
+            let data = key.user_data(Op::Receive);
+            if self.ring.cancel(data, key.user_data(Op::Ignored)).is_err() {
+                link.receive = Receive::Armed;
+            }
+        }
+    }
+
+    /// How long nobody has read a shard, since the start.
+    pub(super) fn unread_by(&self, local: u32, now: Time) -> Duration {
+        self.unread.up_to(now) + self.shards[local as usize].held.up_to(now)
     }
 
     /// What the loop slept through, if it woke later than it asked for.
     pub(super) fn overslept(&mut self, now: Time, due: Option<Time>) {
         let late = due.map_or(Duration::ZERO, |due| now.since(due));
         self.unread.slept(now, late);
+        self.slept = true;
     }
 }
 

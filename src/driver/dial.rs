@@ -11,8 +11,8 @@ use crate::driver::link::{Link, Op};
 use crate::driver::mailbox::Mail;
 use crate::driver::ring::ConnectRequest;
 use crate::driver::system;
-use crate::shard::handler::Handler;
 use crate::shard::close::LinkEnd;
+use crate::shard::handler::Handler;
 use crate::shard::notice::Target;
 
 impl<H: Handler> Core<H> {

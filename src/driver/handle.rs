@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::command::Command;
 use crate::config::Config;
 use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
-use crate::driver::receipt::{Receipt, receipt};
+use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::driver::shared::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
@@ -29,12 +29,7 @@ impl Handle {
         shared: Arc<Shared>,
         config: &Config,
     ) -> Self {
-        Self {
-            mailboxes,
-            shared,
-            shards: config.shards.ids().into(),
-            total: config.shards.total(),
-        }
+        Self { mailboxes, shared, shards: config.shards.ids().into(), total: config.shards.total() }
     }
 
     /// Resolves when every shard has been READY once.
@@ -114,25 +109,17 @@ impl Handle {
     /// By the receipt: [`ErrorKind::Full`], [`ErrorKind::Stopped`].
     pub fn metrics(&self) -> Receipt<Metrics> {
         let (giver, receipt) = receipt();
-        let merged = Arc::new(Mutex::new((self.mailboxes.len(), None::<Metrics>, Some(giver))));
+        let merged = Arc::new(Mutex::new(Merge {
+            missing: self.mailboxes.len(),
+            sum: None,
+            giver: Some(giver),
+        }));
         for mailbox in self.mailboxes.iter() {
-            let merged = Arc::clone(&merged);
-            let report = Box::new(move |metrics: Metrics| {
-                let mut merged = merged.lock().unwrap_or_else(PoisonError::into_inner);
-                let (missing, sum, giver) = &mut *merged;
-                match sum {
-                    Some(sum) => sum.merge(metrics),
-                    None => *sum = Some(metrics),
-                }
-                *missing -= 1;
-                if *missing == 0
-                    && let (Some(giver), Some(sum)) = (giver.take(), sum.take())
-                {
-                    giver.give(Ok(sum));
-                }
-            });
-            if let Err(refused) = mailbox.push(Mail::Report(report)) {
-                return Receipt::given(Err(refused.into()));
+            let report = Arc::clone(&merged);
+            let report = Box::new(move |metrics| Merge::add(&report, Some(metrics)));
+            // A core that has ended, or is overrun, is left out.
+            if mailbox.push(Mail::Report(report)).is_err() {
+                Merge::add(&merged, None);
             }
         }
         receipt
@@ -153,14 +140,37 @@ impl Handle {
     }
 
     fn mailbox(&self, shard: u32) -> Result<&Mailbox, Error> {
-        if self.shards.binary_search(&shard).is_err() {
-            return Err(Error::new(
-                ErrorKind::NoSuchShard,
-                format!("this engine does not run shard {shard}"),
-            ));
+        let position = self.shards.binary_search(&shard).map_err(|_| {
+            Error::new(ErrorKind::NoSuchShard, format!("this engine does not run shard {shard}"))
+        })?;
+        // As `build` in run.rs spreads them.
+        Ok(&self.mailboxes[position % self.mailboxes.len()])
+    }
+}
+
+/// Copies of the cores' metrics as they come in.
+struct Merge {
+    missing: usize,
+    sum: Option<Metrics>,
+    giver: Option<Giver<Metrics>>,
+}
+
+impl Merge {
+    /// One core's answer; the last one is told on. With none at all the receipt fails, as its
+    /// giver is dropped.
+    fn add(merged: &Mutex<Self>, metrics: Option<Metrics>) {
+        let mut merge = merged.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&mut merge.sum, metrics) {
+            (Some(sum), Some(metrics)) => sum.merge(metrics),
+            (sum @ None, metrics) => *sum = metrics,
+            (Some(_), None) => {}
         }
-        // As the engine spreads them: a shard's core is fixed by its id.
-        Ok(&self.mailboxes[shard as usize % self.mailboxes.len()])
+        merge.missing -= 1;
+        if merge.missing == 0
+            && let (Some(giver), Some(sum)) = (merge.giver.take(), merge.sum.take())
+        {
+            giver.give(Ok(sum));
+        }
     }
 }
 

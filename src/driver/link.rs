@@ -88,6 +88,8 @@ pub(crate) struct Link {
     pub(crate) sending: Option<Sending>,
     /// Bytes received that wait for the shard to take them.
     pub(crate) backlog: ChunkQueue,
+    /// When its oldest bytes came.
+    pub(crate) backlog_since: Option<Time>,
     /// The link stands in the core's list of those with a backlog to work on.
     pub(crate) is_runnable: bool,
 }
@@ -111,6 +113,7 @@ impl Link {
             hold: Hold::None,
             sending: None,
             backlog: ChunkQueue::default(),
+            backlog_since: None,
             is_runnable: false,
         }
     }

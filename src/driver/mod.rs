@@ -70,13 +70,10 @@ impl Engine {
         let cpus = &cpus[..cpus.len().min(config.shards.ids().len())];
         system::ensure_descriptors(config.shards.ids().len())?;
         // Before anything is pinned: helpers keep the mask of the process.
-        let helpers =
-            Helpers::start(config.limits.helper_threads, config.limits.blocking_len_max)?;
-        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len()));
-        let mailboxes: Arc<[Arc<Mailbox>]> = cpus
-            .iter()
-            .map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max)))
-            .collect();
+        let helpers = Helpers::start(config.limits.helper_threads, config.limits.blocking_len_max)?;
+        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len(), cpus.len()));
+        let mailboxes: Arc<[Arc<Mailbox>]> =
+            cpus.iter().map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max))).collect();
         let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);
         let factory: Factory<H> = Arc::new(factory);
         let common = Arc::new(common(&config)?);
@@ -180,9 +177,15 @@ fn common(config: &Config) -> Result<Common, Error> {
     settings.large_threshold = config.large_threshold;
     settings.presence = config.presence.clone();
     settings.outbox_len_max = config.limits.outbox_len_max;
+    let timeouts = &config.timeouts;
+    settings.dial_wait = timeouts.dial;
+    settings.hello_wait = timeouts.hello;
+    settings.stalled_after = timeouts.stalled;
+    settings.resume_wait = timeouts.resume;
+    settings.close_wait = timeouts.close;
+    settings.session_age_max = timeouts.session_age_max;
     settings.check().map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
-    let fleet =
-        config.shards.ids().iter().map(|id| ShardId::new(*id, config.shards.total()));
+    let fleet = config.shards.ids().iter().map(|id| ShardId::new(*id, config.shards.total()));
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),

@@ -224,9 +224,7 @@ impl Ring {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The completion queue is full: reaping it is what the caller does next.
-                Err(error)
-                    if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN)) =>
-                {
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN)) => {
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -374,7 +372,9 @@ impl Buffers {
         // SAFETY: `filled` proves that the buffer is ours, so the kernel does not write to it
         // while the slice lives (the slice borrows `self`, and recycling needs `&mut`). The
         // kernel only names buffers below `count`, so the range lies inside the mapping.
-        unsafe { std::slice::from_raw_parts(self.memory.address().add(self.offset(filled.id)), len) }
+        unsafe {
+            std::slice::from_raw_parts(self.memory.address().add(self.offset(filled.id)), len)
+        }
     }
 }
 

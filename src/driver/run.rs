@@ -20,8 +20,8 @@ use crate::driver::core::{Clock, Core};
 use crate::driver::mailbox::Mailbox;
 use crate::driver::ring::{Ring, RingLimits};
 use crate::driver::shared::Shared;
-use crate::driver::tend::within;
 use crate::driver::system;
+use crate::driver::tend::within;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
 use crate::shard::{Common, Desk, Factory, Shard, ShardId};
@@ -63,8 +63,8 @@ pub(super) fn run_core<H: Handler>(
             return Err(error);
         }
     };
+    let _leave = Leave { mailbox: Arc::clone(&seat.mailbox), shared: Arc::clone(&seat.shared) };
     runtime.block_on(async {
-        let shared = Arc::clone(&seat.shared);
         let mut core = match build(seat) {
             Ok(core) => core,
             Err(error) => {
@@ -74,11 +74,27 @@ pub(super) fn run_core<H: Handler>(
         };
         let _ = started.send(Ok(()));
         drop(started);
-        let result = core.run().await;
-        core.mailbox.close();
-        shared.stopped();
-        result
+        core.run().await
     })
+}
+
+/// Lets nobody wait for a core that has ended, by a panic too.
+struct Leave {
+    mailbox: Arc<Mailbox>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.mailbox.close();
+        if std::thread::panicking() {
+            self.shared.raise(Error::new(
+                ErrorKind::CoreFailed,
+                "a core's thread panicked: its shards are gone, please report it",
+            ));
+        }
+        self.shared.core_ended();
+    }
 }
 
 /// Entries of the runtime's own ring: the user's futures may use it.
@@ -97,8 +113,9 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         .shards
         .ids()
         .iter()
-        // A guild's shard is fixed by its id, and a shard's core by the shard's id.
-        .filter(|id| **id as usize % seat.cores == seat.index)
+        // Spread in turn, as `Handle::mailbox` knows: a guild stays on its core.
+        .skip(seat.index)
+        .step_by(seat.cores)
         .map(|id| {
             let id = ShardId::new(*id, config.shards.total());
             Shard::new(id, Arc::clone(&seat.common), rng.next_u64())

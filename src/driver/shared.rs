@@ -19,6 +19,8 @@ pub(crate) struct Shared {
 struct State {
     /// Shards that have not been ready yet.
     unready: usize,
+    /// Cores whose threads have not ended.
+    cores: usize,
     ready_wanted: Vec<Giver<()>>,
     failure_wanted: Vec<Giver<Error>>,
     errors: VecDeque<Error>,
@@ -32,11 +34,12 @@ const ERRORS_LEN_MAX: usize = 64;
 const WAITERS_MAX: usize = 1024;
 
 impl Shared {
-    pub(crate) fn new(helpers: Helpers, shards: usize) -> Self {
+    pub(crate) fn new(helpers: Helpers, shards: usize, cores: usize) -> Self {
         Self {
             helpers,
             state: Mutex::new(State {
                 unready: shards,
+                cores,
                 ready_wanted: Vec::new(),
                 failure_wanted: Vec::new(),
                 errors: VecDeque::new(),
@@ -74,14 +77,23 @@ impl Shared {
         ready.into_iter().for_each(|giver| giver.give(Err(error.clone())));
     }
 
+    /// A core's thread ends. With the last one, what still waits fails.
+    pub(crate) fn core_ended(&self) {
+        let mut state = self.lock();
+        state.cores = state.cores.saturating_sub(1);
+        let is_last = state.cores == 0;
+        drop(state);
+        if is_last {
+            self.stopped();
+        }
+    }
+
     /// Fails what still waits.
     pub(crate) fn stopped(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        let (ready, failures) = (
-            std::mem::take(&mut state.ready_wanted),
-            std::mem::take(&mut state.failure_wanted),
-        );
+        let (ready, failures) =
+            (std::mem::take(&mut state.ready_wanted), std::mem::take(&mut state.failure_wanted));
         drop(state);
         drop((ready, failures));
     }

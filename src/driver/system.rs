@@ -123,8 +123,8 @@ pub(crate) fn ring_error(error: &io::Error) -> Error {
 }
 
 /// A connected pair of sockets, to try the ring's operations on.
-pub(crate) fn socket_pair() -> io::Result<(std::os::unix::net::UnixStream, std::os::unix::net::UnixStream)>
-{
+pub(crate) fn socket_pair()
+-> io::Result<(std::os::unix::net::UnixStream, std::os::unix::net::UnixStream)> {
     std::os::unix::net::UnixStream::pair()
 }
 
@@ -143,6 +143,14 @@ pub(crate) fn tcp_socket(ipv6: bool) -> io::Result<std::net::TcpStream> {
     };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Writes what the socket takes at once; a courtesy that may fail.
+pub(crate) fn send_at_once(fd: std::os::fd::RawFd, bytes: &[u8]) {
+    // SAFETY: a plain system call on a slice that lives through it.
+    unsafe {
+        libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+    }
 }
 
 /// Gives freed pages back to the system, where the C library can.

@@ -20,8 +20,8 @@ use crate::driver::system;
 use crate::driver::tasks::run_guarded;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
-use crate::shard::handler::Handler;
 use crate::shard::close::LinkEnd;
+use crate::shard::handler::Handler;
 use crate::shard::outbox::{Completion, Outcome};
 
 impl<H: Handler> Core<H> {
@@ -50,7 +50,7 @@ impl<H: Handler> Core<H> {
     }
 
     fn expire_shard(&mut self, local: u32, due: Time, now: Time) {
-        let unread = self.unread.up_to(now);
+        let unread = self.unread_by(local, now);
         let slot = &mut self.shards[local as usize];
         if slot.armed != Some(due) {
             return; // An earlier one was armed since, and has been handled.
@@ -85,8 +85,7 @@ impl<H: Handler> Core<H> {
                 Mail::Command { shard, command, sent } => self.command(shard, command, sent),
                 Mail::Unpause { shard } => {
                     if let Some(local) = self.local(shard) {
-                        let now = self.clock.now();
-                        self.shards[local as usize].shard.unpause(now);
+                        self.shards[local as usize].shard.unpause();
                         self.settle(local);
                     }
                 }
@@ -131,7 +130,8 @@ impl<H: Handler> Core<H> {
 
     fn metrics(&mut self) -> Metrics {
         let now = self.clock.now();
-        self.desk.stage.metrics.counters.pool_peak_len = self.desk.pool.counters().used_high_len as u64;
+        self.desk.stage.metrics.counters.pool_peak_len =
+            self.desk.pool.counters().used_high_len as u64;
         let mut metrics = self.desk.stage.metrics.clone();
         for slot in &self.shards {
             metrics.push_shard(slot.shard.report(now, self.desk.stage.core));
@@ -179,16 +179,18 @@ impl<H: Handler> Core<H> {
         if !is_tight && self.held_back == 0 {
             return Ok(());
         }
-        let mut large: Vec<(usize, LinkKey)> = Vec::new();
+        let (mut large, mut small_again) = (Vec::new(), Vec::new());
         for (key, link) in self.links.iter_mut() {
             let Some(local) = link.shard else { continue };
             let shard = &self.shards[local as usize].shard;
             if link.hold != Hold::Paused && shard.held_len() + link.backlog.len() >= LARGE_LEN {
                 large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
             } else if link.hold == Hold::Pool {
-                link.hold = Hold::None;
-                self.starved.push(key);
+                small_again.push(key);
             }
+        }
+        for key in small_again {
+            self.set_hold(key, Hold::None);
         }
         large.sort_unstable();
         let pool = &self.desk.pool;
@@ -197,22 +199,18 @@ impl<H: Handler> Core<H> {
         for (position, (lacking, key)) in large.into_iter().enumerate() {
             let Some(link) = self.links.find(key) else { continue };
             let goes_on = position == 0 || (!is_tight && lacking <= room);
+            let hold = link.hold;
             if goes_on {
                 room = room.saturating_sub(lacking);
-                if link.hold == Hold::Pool {
-                    link.hold = Hold::None;
-                    self.starved.push(key);
+                if hold == Hold::Pool {
+                    self.set_hold(key, Hold::None);
                 }
                 continue;
             }
             self.held_back += 1;
-            if link.hold == Hold::None {
-                link.hold = Hold::Pool;
+            if hold == Hold::None {
                 self.desk.stage.metrics.counters.receivers_held_back += 1;
-            }
-            if link.receive == Receive::Armed {
-                link.receive = Receive::Cancelling;
-                self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored))?;
+                self.set_hold(key, Hold::Pool);
             }
         }
         self.arm_starved()
@@ -287,7 +285,10 @@ impl<H: Handler> Core<H> {
             *counted = panics;
             self.shared.raise(Error::new(
                 ErrorKind::HandlerPanicked,
-                format!("a future that the handler spawned on core {} panicked", self.desk.stage.core),
+                format!(
+                    "a future that the handler spawned on core {} panicked",
+                    self.desk.stage.core
+                ),
             ));
         }
     }

@@ -10,7 +10,7 @@ use super::{
     GuildCreate, Message, MessageDelete, MessageReactionAdd, MessageUpdate, PresenceUpdate, Ready,
     Resumed, TypingStart, UnavailableGuild,
 };
-use crate::decode::{Cursor, DecodeError, Envelope, Json, Note, key_code};
+use crate::decode::{Cursor, DecodeError, Envelope, Json, Note, name_code};
 use std::fmt;
 
 macro_rules! events {
@@ -49,9 +49,9 @@ macro_rules! events {
             pub fn from_name(name: &str) -> Self {
                 #[allow(non_upper_case_globals)]
                 mod code {
-                    $(pub(super) const $kind: u64 = super::key_code($name.as_bytes());)*
+                    $(pub(super) const $kind: u64 = super::name_code($name.as_bytes());)*
                 }
-                match key_code(name.as_bytes()) {
+                match name_code(name.as_bytes()) {
                     $(code::$kind if name == $name => Self::$kind,)*
                     _ => Self::Unknown,
                 }

@@ -3,7 +3,7 @@
 //! Read from decimal strings and from bare integers, both of which occur (events section 1).
 //! Used by every object of the model.
 
-use crate::decode::{Cursor, Decode, Expected};
+use crate::decode::{Cursor, Decimal, Decode, Expected};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -109,12 +109,12 @@ impl<'a, K: 'a> Decode<'a> for Id<K> {
 }
 
 /// An unsigned number that may stand in a string: ids and permission bits.
+#[inline]
 pub(super) fn decimal(cursor: &mut Cursor<'_>) -> Option<u64> {
-    let json = cursor.json();
-    cursor.skip();
-    match json.as_str() {
-        Some(text) => parse(text.as_bytes()),
-        None => json.as_u64(),
+    match cursor.decimal() {
+        Decimal::Digits(digits) => parse(digits),
+        Decimal::Value(value) => Some(value),
+        Decimal::Neither => None,
     }
 }
 

@@ -42,7 +42,7 @@ macro_rules! model {
                     $(pub(super) const $field: &str = model!(@wire $field $($wire)?);)*
                     pub(super) const DEMANDED: &str = concat!($(stringify!($own))?);
                     pub(super) mod code {
-                        $(pub(in super::super) const $field: u64 =
+                        $(pub(in super::super) const $field: u32 =
                             crate::decode::key_code(super::$field.as_bytes());)*
                     }
                     pub(super) mod demanded {
@@ -298,6 +298,7 @@ mod tests {
     fn unknown_bits_and_values_are_kept_and_printed() {
         let colours = Colours::BLUE | Colours::from_bits(1 << 63);
         assert_eq!(format!("{colours:?}"), "Colours(BLUE | 1 << 63)");
+        assert!(colours.bits() == 1 << 40 | 1 << 63 && !colours.is_empty());
         assert!(colours.contains(Colours::BLUE) && !colours.contains(Colours::RED));
         assert_eq!(format!("{:?} {:?}", Size::SMALL, Size::new(9)), "SMALL Size(9)");
         assert_eq!((Size::new(9).get(), Size::new(9).name()), (9, None));

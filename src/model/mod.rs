@@ -16,6 +16,10 @@
 //! | list, always there or optional | `&[T]` | empty when missing |
 //! | list of a partial object ([`MessageUpdate`]) | `Option<&[T]>` | `None` when missing |
 //!
+//! Where the documents say what a missing key means (a message's `flags`: none; a reference's
+//! `type`: `DEFAULT`), the type is plain and holds that. Keys that only HTTP answers carry, such
+//! as a guild's `approximate_member_count`, have no field.
+//!
 //! Discord leaves out keys that its documents call required, so only the key that names an object
 //! (mostly its `id`) is demanded; without it the object is not read, and an event whose own
 //! object lacks it arrives as [`Event::Untyped`]. A value of another type than documented leaves

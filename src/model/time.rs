@@ -46,14 +46,14 @@ impl<'a> Timestamp<'a> {
         if !in_range {
             return None;
         }
-        let mut ms = 0;
+        let mut ms = 0i64;
         if let Some((b'.', after)) = rest.split_first() {
             let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits == 0 {
                 return None;
             }
-            for at in 0..3 {
-                ms = ms * 10 + if at < digits { i64::from(after[at] - b'0') } else { 0 };
+            for place in [100, 10, 1].iter().zip(&after[..digits]) {
+                ms += place.0 * i64::from(place.1 - b'0');
             }
             rest = &after[digits..];
         }

@@ -289,8 +289,7 @@ impl<H: Handler> Stage<H> {
         let now = (self.clock)();
         self.panics.rotate_left(1);
         self.panics[PANICS_MAX - 1] = Some(now);
-        let too_often =
-            self.panics[0].is_some_and(|first| now.since(first) <= PANIC_WINDOW);
+        let too_often = self.panics[0].is_some_and(|first| now.since(first) <= PANIC_WINDOW);
         let what = match cause.event {
             Some(kind) => kind.name(),
             None => "a link notice",

@@ -37,7 +37,7 @@ use crate::decode::{DecodeError, Envelope, Root};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{Metrics, RoundTrips, ShardMetrics};
 use crate::model::EventKind;
-use crate::shard::close::LinkEnd;
+use crate::shard::close::{CLOSE_TO_RESUME, LinkEnd};
 use crate::shard::desk::Delivered;
 use crate::shard::handler::{Handler, Link};
 use crate::shard::identify::IdentifyGate;
@@ -63,8 +63,8 @@ pub struct Shard {
     /// What broke the last connection, for the notice of its end.
     wire_error: Option<WireError>,
     paused_at: Option<Time>,
-    /// Time in which the handler had this shard paused: nobody read it then.
-    paused_total: Duration,
+    /// The answer to the peer's close frame, if it was the first to close.
+    farewell: Vec<u8>,
     was_ready: bool,
 }
 
@@ -127,15 +127,15 @@ impl Shard {
             writing: Vec::new(),
             wire_error: None,
             paused_at: None,
-            paused_total: Duration::ZERO,
+            farewell: Vec::new(),
             was_ready: false,
         }
     }
 
     /// Bytes came from the socket: the spine.
     ///
-    /// `received_at` is when they were taken from the socket. Each payload takes one from
-    /// `budget`; whole payloads only, so a large one is not interrupted.
+    /// `received_at` is when they were taken from the socket, and serves only to time things. Each
+    /// payload takes one from `budget`; whole payloads only, so a large one is not interrupted.
     pub fn receive<H: Handler>(
         &mut self,
         received_at: Time,
@@ -172,11 +172,14 @@ impl Shard {
                     *budget -= 1;
                     self.payload(received_at, desk);
                 }
-                Opened::Upgraded => self.session.link_opened(received_at),
+                Opened::Upgraded => self.session.link_opened(desk.stage.mark),
                 Opened::Ping(ping) => {
                     Wire::seal_pong(&ping, mask(&mut self.rng), &mut self.outgoing);
                 }
-                Opened::Close(close) => break Flow::Ended(LinkEnd::Closed(close.code)),
+                Opened::Close(close) => {
+                    self.answer_close(close.code);
+                    break Flow::Ended(LinkEnd::Closed(close.code));
+                }
                 _ => {}
             }
         };
@@ -196,7 +199,8 @@ impl Shard {
             counters.undecoded += 1;
             return;
         };
-        let now = received_at;
+        // The last stage has just ended; what the session arms by it may come that much earlier.
+        let now = desk.stage.mark;
         // A payload without an opcode but with an event's name can only be a dispatch.
         match envelope.op.or(envelope.t.map(|_| DISPATCH)) {
             Some(DISPATCH) => {
@@ -230,7 +234,8 @@ impl Shard {
 
     /// A dispatch: judge its number, and deliver it as the interest asks.
     fn dispatch<H: Handler>(&mut self, delivered: Delivered, text_len: u64, desk: &mut Desk<H>) {
-        let Delivered { kind, received_at: now, sequence } = delivered;
+        let Delivered { kind, sequence, .. } = delivered;
+        let now = desk.stage.mark;
         let session = &mut self.session;
         let metrics = &mut desk.stage.metrics;
         let verdict = session.dispatch(now, sequence);
@@ -279,7 +284,7 @@ impl Shard {
         desk: &mut Desk<H>,
     ) -> Result<(), DecodeError> {
         let session = &mut self.session;
-        let now = delivered.received_at;
+        let now = desk.stage.mark;
         if delivery == Delivery::Raw {
             desk.deliver_raw(session, delivered)?;
         }
@@ -335,12 +340,28 @@ impl Shard {
         url
     }
 
+    /// The answer to a close frame (RFC 6455 §5.5.1), to be written before the connection is cut
+    /// if that is possible at once.
+    pub fn take_farewell(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.farewell)
+    }
+
+    fn answer_close(&mut self, code: Option<u16>) {
+        // In the middle of a write nothing can be put in; and our own close was the first word.
+        if self.session.state() != State::Closing && self.outgoing.is_empty() {
+            // Never 1000 or 1001 of ours: they would end the session.
+            let code = code.filter(|code| !matches!(code, 1000 | 1001)).unwrap_or(CLOSE_TO_RESUME);
+            Wire::seal_close(code, "", mask(&mut self.rng), &mut self.farewell);
+        }
+    }
+
     /// The connection is over; what it held goes back to the pool.
     pub fn release(&mut self, pool: &mut ChunkPool) {
         if let Some(mut wire) = self.wire.take() {
             wire.release(pool);
         }
         self.outgoing = Vec::new();
+        self.farewell = Vec::new();
         self.queued.clear();
         self.writing.clear();
     }
@@ -364,11 +385,10 @@ impl Shard {
         }
     }
 
-    /// A deadline has passed. `unread` is the time, since the start, in which the core did not
-    /// read.
+    /// A deadline has passed. `unread` is the time, since the start, in which nobody read this
+    /// shard: the core was busy elsewhere, or the shard [is held](Self::is_held).
     pub fn expire(&mut self, now: Time, unread: Duration) {
-        let paused = self.paused_for(now).unwrap_or_default();
-        self.session.expire(now, unread + self.paused_total + paused);
+        self.session.expire(now, unread);
     }
 
     /// Queues a command of the user.
@@ -396,10 +416,8 @@ impl Shard {
     }
 
     /// Events go on.
-    pub fn unpause(&mut self, now: Time) {
-        if let Some(since) = self.paused_at.take() {
-            self.paused_total += now - since;
-        }
+    pub fn unpause(&mut self) {
+        self.paused_at = None;
     }
 
     /// Drains what the session has to say: notices to metrics and handler, payloads into frames.

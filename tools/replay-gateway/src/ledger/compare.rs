@@ -82,15 +82,21 @@ pub fn compare(gateway: &[Record], client: &[Record], notices: &[SessionLost]) -
 #[derive(Default)]
 struct Session {
     /// Recognised by -> index into the gateway's records. Sorted; looked up by binary search.
-    places: Vec<(u64, u32)>,
+    places: Vec<(Key, u32)>,
     /// Sightings of each place.
     sightings: Vec<u8>,
     last: Option<u32>,
 }
 
-fn recognised_by(record: &Record) -> u64 {
-    // Ids are snowflakes of our time, far above 2^32: they never meet a sequence number.
-    if record.id != 0 { record.id } else { u64::from(record.s) }
+/// What an event is recognised by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(u32),
+    Id(u64),
+}
+
+fn recognised_by(record: &Record) -> Key {
+    if record.id != 0 { Key::Id(record.id) } else { Key::Number(record.s) }
 }
 
 fn index(gateway: &[Record]) -> BTreeMap<u64, Session> {
@@ -108,8 +114,10 @@ fn index(gateway: &[Record]) -> BTreeMap<u64, Session> {
 
 impl Session {
     fn see(&mut self, gateway: &[Record], sighting: &Record, report: &mut Report) {
-        let key = recognised_by(sighting);
-        let Ok(slot) = self.places.binary_search_by_key(&key, |place| place.0) else {
+        // Where the gateway knows an event by its number (captures), a client's id says nothing.
+        let find = |key| self.places.binary_search_by_key(&key, |place: &(Key, u32)| place.0);
+        let found = find(recognised_by(sighting)).or_else(|_| find(Key::Number(sighting.s)));
+        let Ok(slot) = found else {
             report.unexpected += 1;
             report.example("unexpected", sighting);
             return;

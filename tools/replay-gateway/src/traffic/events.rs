@@ -165,7 +165,7 @@ fn message(
     let reply = rng.percent(if edited { 16 } else { 15 });
     put!(out, r#"{{"type":{},"tts":false,"#, if reply { 19 } else { 0 });
     if reply {
-        let replied = snowflake(rng.next());
+        let replied = snowflake(rng.draw());
         out.push_str(r#""referenced_message":{"type":0,"tts":false,"#);
         message_fields(traffic, place, replied, k - k % 64, false, rng, out);
         put!(
@@ -241,8 +241,8 @@ fn write_embed(rng: &mut Rng, out: &mut String) {
     put!(
         out,
         r#""url":"https://{site}.example.com/images/{page}.jpg","proxy_url":"https://images-ext-1.discordapp.net/external/{}/https/{site}.example.com/images/{page}.jpg","placeholder_version":1,"placeholder":"{:x}","height":720,"flags":0,"content_type":"image/jpeg"}},"#,
-        hex32(rng.next()),
-        rng.next() & 0xff_ffff_ffff
+        hex32(rng.draw()),
+        rng.draw() & 0xff_ffff_ffff
     );
     put!(out, r#""provider":{{"name":"{site}"}},"description":""#);
     text(10, 30, rng, out);
@@ -250,16 +250,16 @@ fn write_embed(rng: &mut Rng, out: &mut String) {
 }
 
 fn write_attachment(place: &Place, rng: &mut Rng, out: &mut String) {
-    let id = snowflake(rng.next());
+    let id = snowflake(rng.draw());
     let (width, height) = (rng.below(1_920) + 64, rng.below(1_080) + 64);
     let (expires, issued) = (0x68d0_0000 + rng.below(0xffff), 0x68ce_0000 + rng.below(0xffff));
-    let sign = hex32(rng.next()) + &hex32(rng.next());
+    let sign = hex32(rng.draw()) + &hex32(rng.draw());
     let channel = place.channel;
     put!(
         out,
         r#"{{"width":{width},"url":"https://cdn.discordapp.com/attachments/{channel}/{id}/image.png?ex={expires:x}&is={issued:x}&hm={sign}&","size":{},"proxy_url":"https://media.discordapp.net/attachments/{channel}/{id}/image.png?ex={expires:x}&is={issued:x}&hm={sign}&","placeholder_version":1,"placeholder":"{:x}","id":"{id}","height":{height},"flags":0,"filename":"image.png","content_type":"image/png","content_scan_version":4}}"#,
         rng.below(900_000) + 1_000,
-        rng.next() & 0xff_ffff_ffff
+        rng.draw() & 0xff_ffff_ffff
     );
 }
 
@@ -267,7 +267,7 @@ fn presence(place: &Place, id: u64, k: u64, rng: &mut Rng, out: &mut String) {
     let status = rng.pick(&["online", "online", "online", "idle", "idle", "dnd", "dnd", "offline"]);
     put!(out, r#"{{"user":{{"id":"{id}"}},"status":"{status}","processed_at_timestamp":"#);
     let at = 1_420_070_400_000 + ID_BASE_MS + k;
-    put!(out, r#"{at},"guild_id":"{}","game":null,"client_status":{{"#, place.guild);
+    put!(out, r#"{at},"guild_id":"{}","client_status":{{"#, place.guild);
     if status != "offline" {
         put!(out, r#""{}":"{status}""#, rng.pick(&["desktop", "mobile", "web"]));
     }
@@ -296,28 +296,29 @@ fn activity(at_ms: u64, rng: &mut Rng, out: &mut String) {
     text(2, 6, rng, out);
     put!(
         out,
-        r#"","name":"{} {}","id":"{:x}","created_at":{},"assets":{{"large_text":"{}","large_image":"{}"}},"application_id":"{application}"}}"#,
+        r#"","session_id":"{}","name":"{} {}","id":"{:x}","created_at":{},"assets":{{"large_text":"{}","large_image":"{}"}},"application_id":"{application}"}}"#,
+        hex32(rng.draw()),
         NAMES[(application % 48) as usize],
         NAMES[(application / 48 % 48) as usize],
-        rng.next() >> 4,
+        rng.draw() >> 4,
         started + 700,
         NAMES[(application % 31) as usize],
-        snowflake(rng.next())
+        snowflake(rng.draw())
     );
 }
 
 /// What Spotify shows.
 fn listening(started: u64, rng: &mut Rng, out: &mut String) {
     put!(out, r#"{{"type":2,"timestamps":{{"start":{started},"end":{}}},"#, started + 201_000);
-    put!(out, r#""sync_id":"{:x}","state":""#, rng.next() | 1 << 60);
+    put!(out, r#""sync_id":"{:x}","state":""#, rng.draw() | 1 << 60);
     text(1, 3, rng, out);
-    put!(out, r#"","session_id":"{}","party":{{"id":"spotify:"#, hex32(rng.next()));
-    put!(out, r#"{}"}},"name":"Spotify","id":"spotify:1","flags":48,"#, snowflake(rng.next()));
+    put!(out, r#"","session_id":"{}","party":{{"id":"spotify:"#, hex32(rng.draw()));
+    put!(out, r#"{}"}},"name":"Spotify","id":"spotify:1","flags":48,"#, snowflake(rng.draw()));
     out.push_str(r#""details":""#);
     text(2, 6, rng, out);
     put!(out, r#"","created_at":{},"assets":{{"large_text":""#, started + 700);
     text(1, 3, rng, out);
-    put!(out, r#"","large_image":"spotify:ab67616d0000b273{}"}}}}"#, hex32(rng.next()));
+    put!(out, r#"","large_image":"spotify:ab67616d0000b273{}"}}}}"#, hex32(rng.draw()));
 }
 
 fn typing(place: &Place, id: u64, k: u64, rng: &mut Rng, out: &mut String) {
@@ -341,18 +342,13 @@ fn reaction(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
     } else {
         put!(out, r#","emoji":{{"name":"{}","id":null}}"#, rng.pick(EMOJI));
     }
-    put!(
-        out,
-        r#","channel_id":"{}","burst":false,"guild_id":"{}"}}"#,
-        place.channel,
-        place.guild
-    );
+    put!(out, r#","channel_id":"{}","burst":false,"guild_id":"{}"}}"#, place.channel, place.guild);
 }
 
 fn voice_state(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
     out.push_str(r#"{"member":"#);
     member(place, Some(&User::with_id(id, rng)), 9, rng, out);
-    put!(out, r#","user_id":"{id}","suppress":false,"session_id":"{}","#, hex32(rng.next()));
+    put!(out, r#","user_id":"{id}","suppress":false,"session_id":"{}","#, hex32(rng.draw()));
     let flag = |rng: &mut Rng| rng.percent(30);
     let (video, mute, deaf) = (flag(rng), flag(rng), flag(rng));
     put!(out, r#""self_video":{video},"self_mute":{mute},"self_deaf":{deaf},"self_stream":false,"#);
@@ -387,7 +383,7 @@ fn member_update(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
 }
 
 fn interaction(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
-    let token = (0..4).map(|_| hex32(rng.next())).collect::<String>();
+    let token = (0..4).map(|_| hex32(rng.draw())).collect::<String>();
     put!(out, r#"{{"version":1,"type":2,"token":"{token}","member":"#);
     member(place, Some(&User::regular(place, rng)), 6, rng, out);
     let (guild, channel) = (place.guild, place.channel);
@@ -398,14 +394,14 @@ fn interaction(place: &Place, id: u64, rng: &mut Rng, out: &mut String) {
     put!(out, r#""options":[{{"value":""#);
     text(14, 46, rng, out);
     put!(out, r#"","type":3,"name":"{}"}}],"name":"{}","#, rng.pick(WORDS), rng.pick(WORDS));
-    put!(out, r#""id":"{}"}},"context":0,"channel_id":"{channel}","#, snowflake(rng.next()));
+    put!(out, r#""id":"{}"}},"context":0,"channel_id":"{channel}","#, snowflake(rng.draw()));
     put!(
         out,
         r#""channel":{{"type":0,"topic":null,"theme_color":null,"rate_limit_per_user":0,"position":{},"permissions":"2248473465835073","parent_id":"{}","nsfw":false,"name":"{}","last_message_id":"{}","id":"{channel}","icon_emoji":{{"name":"{}","id":null}},"guild_id":"{guild}","flags":0}},"#,
         rng.below(40),
         snowflake(key(guild, 9, rng.below(8))),
         rng.pick(WORDS),
-        snowflake(rng.next()),
+        snowflake(rng.draw()),
         rng.pick(EMOJI)
     );
     put!(
@@ -436,7 +432,7 @@ pub(super) fn text(min: u64, max: u64, rng: &mut Rng, out: &mut String) {
             1 => put!(out, r#"\"{}\""#, rng.pick(NAMES)),
             2 => out.push_str(rng.pick(EMOJI)),
             9 => out.push_str(r"caf\u00e9"),
-            3 => put!(out, "https://example.com/{:x}", rng.next() >> 8),
+            3 => put!(out, "https://example.com/{:x}", rng.draw() >> 8),
             4..9 => out.push_str(rng.pick(NAMES)),
             _ => out.push_str(rng.pick(WORDS)),
         }
@@ -462,10 +458,7 @@ pub(super) fn timestamp(ms: u64, out: &mut String) {
     let year = year + era * 400 + u64::from(month <= 2);
     let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
     let (second, milli) = (of_day / 1_000 % 60, of_day % 1_000);
-    put!(
-        out,
-        "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}000+00:00"
-    );
+    put!(out, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}000+00:00");
 }
 
 pub(super) const NAMES: &[&str] = &[
@@ -477,12 +470,69 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 pub(super) const WORDS: &[&str] = &[
-    "the", "and", "hello", "lol", "thanks", "game", "server", "what", "when", "anyone", "play",
-    "tonight", "ok", "sure", "nice", "build", "ship", "rust", "why", "because", "really", "maybe",
-    "tomorrow", "link", "check", "this", "out", "voice", "chat", "please", "works", "again",
-    "people", "something", "better", "world", "level", "music", "channel", "found", "update",
-    "never", "always", "time", "little", "great", "where", "after", "before", "think", "about",
-    "with", "you", "are", "for", "not", "have", "that", "just", "like", "was", "but", "can",
+    "the",
+    "and",
+    "hello",
+    "lol",
+    "thanks",
+    "game",
+    "server",
+    "what",
+    "when",
+    "anyone",
+    "play",
+    "tonight",
+    "ok",
+    "sure",
+    "nice",
+    "build",
+    "ship",
+    "rust",
+    "why",
+    "because",
+    "really",
+    "maybe",
+    "tomorrow",
+    "link",
+    "check",
+    "this",
+    "out",
+    "voice",
+    "chat",
+    "please",
+    "works",
+    "again",
+    "people",
+    "something",
+    "better",
+    "world",
+    "level",
+    "music",
+    "channel",
+    "found",
+    "update",
+    "never",
+    "always",
+    "time",
+    "little",
+    "great",
+    "where",
+    "after",
+    "before",
+    "think",
+    "about",
+    "with",
+    "you",
+    "are",
+    "for",
+    "not",
+    "have",
+    "that",
+    "just",
+    "like",
+    "was",
+    "but",
+    "can",
     "know",
 ];
 

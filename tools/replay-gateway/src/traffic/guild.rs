@@ -51,9 +51,9 @@ pub fn big_guild_parts(seed: u64, id: u64, bytes_min: usize) -> (String, String)
     while first.len() + second.len() + 2 < bytes_min {
         // The last list of the body is open to more: members appended under a key of its own.
         let _ = write!(second, r#","_padding_{extra}":["#);
-        list(200, &mut second, |out, _| write_member(rng.next() >> 2, &mut rng.clone(), out));
+        list(200, &mut second, |out, _| write_member(rng.draw() >> 2, &mut rng.clone(), out));
         second.push(']');
-        rng.next();
+        rng.draw();
         extra += 1;
     }
     second.push('}');
@@ -77,7 +77,9 @@ pub fn write_member(user_id: u64, rng: &mut Rng, out: &mut String) {
     out.push_str(r#","roles":["#);
     let count = rng.below(12);
     list(count, out, |out, _| put!(out, r#""{}""#, snowflake(key(21, 21, rng.below(64)))));
-    out.push_str(r#"],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":""#);
+    out.push_str(
+        r#"],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":""#,
+    );
     timestamp(200_000_000_000 + rng.below(4_000) * 31_234_567, out);
     out.push_str(r#"","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"#);
     out.push_str(r#""avatar":null}"#);
@@ -104,7 +106,7 @@ fn body(id: u64, size: Size, rng: &mut Rng, out: &mut String) {
     out.push_str(r#"],"presences":["#);
     list(size.presences, out, |out, _| presence(rng, out));
     out.push_str(r#"],"members":["#);
-    list(size.members, out, |out, _| write_member(snowflake(rng.next()), rng, out));
+    list(size.members, out, |out, _| write_member(snowflake(rng.draw()), rng, out));
     out.push(']');
 }
 
@@ -115,7 +117,7 @@ fn role(id: u64, n: u64, rng: &mut Rng, out: &mut String) {
         out,
         r#"{{"version":{},"unicode_emoji":null,"tags":{{}},"position":{n},"permissions":"{}","name":""#,
         1_690_000_000_000 + rng.below(99_999_999_999),
-        rng.next() >> 14
+        rng.draw() >> 14
     );
     if n == 0 {
         out.push_str("@everyone");
@@ -160,7 +162,7 @@ fn channel(id: u64, n: u64, rng: &mut Rng, out: &mut String) {
     put!(
         out,
         r#"","last_message_id":"{}","id":"{channel_id}","icon_emoji":null,"theme_color":null,"flags":0}}"#,
-        snowflake(rng.next())
+        snowflake(rng.draw())
     );
 }
 
@@ -168,7 +170,7 @@ fn presence(rng: &mut Rng, out: &mut String) {
     put!(
         out,
         r#"{{"user":{{"id":"{}"}},"status":"online","game":null,"client_status":{{"desktop":"online"}},"activities":[{{"type":0,"timestamps":{{"start":{}}},"name":""#,
-        snowflake(rng.next()),
+        snowflake(rng.draw()),
         1_773_000_000_000 + rng.below(70_400_000)
     );
     text(1, 3, rng, out);
@@ -180,9 +182,9 @@ fn presence(rng: &mut Rng, out: &mut String) {
         out,
         r#"","assets":{{"large_text":"{}","large_image":"{}"}},"application_id":"{}","id":"{:x}","created_at":{}}}]}}"#,
         NAMES[rng.below(48) as usize],
-        snowflake(rng.next()),
+        snowflake(rng.draw()),
         snowflake(key(7, 7, rng.below(30))),
-        rng.next() >> 4,
+        rng.draw() >> 4,
         1_773_000_000_000 + rng.below(70_400_000)
     );
 }

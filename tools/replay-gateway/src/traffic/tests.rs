@@ -28,13 +28,7 @@ fn mean_json_and_wire_bytes_are_those_of_the_measured_stream() {
         let row = &mut per_kind[written.kind as usize];
         *row = (row.0 + 1, row.1 + text.len() as u64, row.2 + bytes);
     }
-    for kind in Kind::all() {
-        let (count, json, wire) = per_kind[kind as usize];
-        let (mean, wire) = (json as f64 / count as f64, wire as f64 / count as f64);
-        println!("{:22} {count:6} {mean:9.0} {wire:8.0}", kind.name());
-    }
     let (json, wire) = (json as f64 / EVENTS as f64, wire as f64 / EVENTS as f64);
-    println!("all {json:.0} {wire:.0}");
     for kind in Kind::all() {
         let (count, json, _) = per_kind[kind as usize];
         let mean = json as f64 / count as f64;

@@ -1,0 +1,1 @@
+//! Every fault that the gateway can commit: the right reconnect, and the ledger whole.

@@ -1,0 +1,386 @@
+//! Start, traffic, commands, pause, panics, futures, stop: what a user does with an engine.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use replay_gateway::Target;
+use shardring::command::{Command, Status, UpdatePresence, UpdateVoiceState};
+use shardring::{
+    Context, Engine, ErrorKind, Event, EventKind, Handler, Interest, Panicked, Shards, Stop,
+};
+
+use crate::harness::{COMPRESSIONS, Log, Recorder, Run, config, gateway, record, traffic};
+
+#[test]
+fn many_shards_receive_everything_once_in_order_and_unaltered() {
+    for compression in COMPRESSIONS {
+        for rate in [None, Some(20_000.0)] {
+            let shards = 32;
+            let run = Run::start_shards(
+                shards,
+                gateway(shards).traffic(traffic(shards, 300, rate)),
+                |config| config.compression(compression),
+            );
+            run.engine.handle().ready().wait().unwrap();
+            let report = run.traffic_done(shards.into());
+            assert!(report.is_clean(), "{report:#?}");
+            assert_eq!(report.seen, u64::from(shards) * 300);
+            let metrics = run.engine.handle().metrics().wait().unwrap();
+            assert_eq!(metrics.counters.identifies, u64::from(shards));
+            assert_eq!(metrics.counters.missing + metrics.counters.duplicates, 0);
+            let stats = run.stop().unwrap();
+            assert_eq!(stats.closes_received.get(&1000), Some(&u64::from(shards)));
+        }
+    }
+}
+
+#[test]
+fn a_command_of_the_handle_arrives_and_its_receipt_says_so() {
+    let run = Run::start(gateway(4), |config| config);
+    let handle = run.engine.handle();
+    handle.ready().wait().unwrap();
+    handle.send(2, UpdatePresence::new(Status::Dnd)).wait().unwrap();
+    handle.send(2, UpdateVoiceState::join(5u64, 6u64)).wait().unwrap();
+    let stats = run.until("the voice state", |_, stats| {
+        stats.shards.get(&2).is_some_and(|shard| shard.received.get(&4) == Some(&1))
+    });
+    assert_eq!(stats.shards[&2].received.get(&3), Some(&1));
+    assert!(stats.shards[&2].last_command.as_deref().unwrap().contains(r#""channel_id":"6""#));
+    run.stop().unwrap();
+}
+
+#[test]
+fn a_wrong_command_is_refused_before_anything_is_sent() {
+    let run = Run::start(gateway(4), |config| config);
+    let handle = run.engine.handle();
+    handle.ready().wait().unwrap();
+    let too_long = Command::raw(3, format!(r#"{{"x":"{}"}}"#, "y".repeat(5000)));
+    assert_eq!(handle.send(0, too_long).wait().unwrap_err().kind(), ErrorKind::Command);
+    let no_shard = handle.send(99, UpdatePresence::new(Status::Idle)).wait().unwrap_err();
+    assert_eq!(no_shard.kind(), ErrorKind::NoSuchShard);
+    assert!(no_shard.to_string().contains("99"));
+    assert!(run.gateway.stats().shards.values().all(|shard| shard.last_command.is_none()));
+    run.stop().unwrap();
+}
+
+#[test]
+fn the_outbox_is_bounded_and_full_is_an_answer() {
+    let run = Run::start(gateway(1), |config| {
+        let mut limits = shardring::Limits::default();
+        limits.outbox_len_max = 3;
+        config.shards(Shards::all(1)).limits(limits)
+    });
+    let handle = run.engine.handle();
+    handle.ready().wait().unwrap();
+    // The window takes some 110 of them at once; then three wait, and no more.
+    let receipts: Vec<_> =
+        (0..150).map(|_| handle.send(0, UpdatePresence::new(Status::Idle))).collect();
+    let full = receipts
+        .into_iter()
+        .filter_map(|receipt| receipt.wait_timeout(Duration::from_millis(20)).ok())
+        .filter(|result| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full))
+        .count();
+    assert!((20..=60).contains(&full), "{full} refused");
+    assert!(run.gateway.stats().closes_sent.is_empty(), "never over Discord's limit");
+    run.stop().unwrap();
+}
+
+/// Pauses its shard at the n-th event of it.
+struct Pauser {
+    log: Arc<Mutex<Log>>,
+    at: u64,
+    seen: u64,
+}
+
+impl Handler for Pauser {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        record(&self.log, cx, &event);
+        self.seen += 1;
+        if self.seen == self.at {
+            cx.pause();
+        }
+    }
+}
+
+#[test]
+fn a_paused_shard_keeps_its_heartbeats_and_loses_nothing() {
+    let gateway = gateway(1)
+        .heartbeat_interval_ms(1_000)
+        .traffic(traffic(1, 20_000, None))
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Log::default()));
+    let handlers = Arc::clone(&log);
+    let config = config(1, &gateway.url()).build().unwrap();
+    let engine = Engine::start(config, move |_| {
+        Ok(Pauser { log: Arc::clone(&handlers), at: 500, seen: 0 })
+    })
+    .unwrap();
+    let run = Run { gateway, engine, log };
+    run.until("the pause", |log, _| log.records.len() > 400);
+    std::thread::sleep(Duration::from_millis(100));
+    let seen = run.log().records.len();
+    // Long enough for a zombie rule that counts a pause against the peer.
+    std::thread::sleep(Duration::from_millis(4_500));
+    assert_eq!(run.log().records.len(), seen, "nothing is delivered in a pause");
+    let stats = run.gateway.stats();
+    assert!(stats.heartbeats >= 4, "{} heartbeats", stats.heartbeats);
+    assert_eq!(stats.connections, 1, "nobody called it a zombie");
+    let metrics = run.engine.handle().metrics().wait().unwrap();
+    assert!(metrics.shards()[0].paused_for.unwrap() > Duration::from_secs(4));
+    run.engine.handle().unpause(0).unwrap();
+    let report = run.traffic_done(1);
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!(run.gateway.stats().connections, 1);
+    run.stop().unwrap();
+}
+
+/// Panics at chosen events, counted over all its lives.
+struct Panicker {
+    log: Arc<Mutex<Log>>,
+    seen: Arc<AtomicU64>,
+    restarts: Arc<AtomicU32>,
+    panics_at: &'static [u64],
+}
+
+impl Handler for Panicker {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        record(&self.log, cx, &event);
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.panics_at.contains(&seen), "on purpose");
+    }
+
+    fn on_restart(&mut self, cause: &Panicked) {
+        assert!(cause.event.is_some());
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn panicking(panics_at: &'static [u64]) -> (Run, Arc<AtomicU32>) {
+    let gateway = gateway(2)
+        .heartbeat_interval_ms(1_000)
+        .traffic(traffic(2, 2_000, Some(10_000.0)))
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Log::default()));
+    let (restarts, seen) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU64::new(0)));
+    let config = config(2, &gateway.url()).cores(1).build().unwrap();
+    let (handlers, restarted) = (Arc::clone(&log), Arc::clone(&restarts));
+    let engine = Engine::start(config, move |_| {
+        Ok(Panicker {
+            log: Arc::clone(&handlers),
+            seen: Arc::clone(&seen),
+            restarts: Arc::clone(&restarted),
+            panics_at,
+        })
+    })
+    .unwrap();
+    (Run { gateway, engine, log }, restarts)
+}
+
+#[test]
+fn a_handler_that_panics_is_replaced_and_the_event_counts_as_delivered() {
+    let (run, restarts) = panicking(&[300, 700]);
+    let report = run.traffic_done(2);
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!(restarts.load(Ordering::Relaxed), 2);
+    let metrics = run.engine.handle().metrics().wait().unwrap();
+    assert_eq!(metrics.counters.handler_panics, 2);
+    assert!(run.engine.handle().errors().is_empty());
+    assert_eq!(run.gateway.stats().connections, 2);
+    run.stop().unwrap();
+}
+
+#[test]
+fn three_panics_in_ten_seconds_stop_the_dispatches_and_not_the_heartbeats() {
+    let (run, restarts) = panicking(&[300, 301, 302]);
+    let error = run.engine.handle().failure().wait().unwrap();
+    assert_eq!(error.kind(), ErrorKind::HandlerPanicked);
+    assert!(error.to_string().contains("core 0"), "{error}");
+    assert_eq!(restarts.load(Ordering::Relaxed), 2);
+    let seen = run.log().records.len();
+    let beats = run.gateway.stats().heartbeats;
+    std::thread::sleep(Duration::from_millis(3_500));
+    assert_eq!(run.log().records.len(), seen);
+    let stats = run.gateway.stats();
+    assert!(stats.heartbeats >= beats + 4, "{beats} then {}", stats.heartbeats);
+    assert_eq!(stats.connections, 2, "nobody reconnects");
+    run.stop().unwrap();
+}
+
+/// Blocks its core once, for long.
+struct Blocker {
+    log: Arc<Mutex<Log>>,
+    block: Option<Duration>,
+}
+
+impl Handler for Blocker {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        record(&self.log, cx, &event);
+        if self.log.lock().unwrap().records.len() > 2_000
+            && let Some(block) = self.block.take()
+        {
+            std::thread::sleep(block);
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_blocks_for_six_intervals_causes_no_reconnect_by_us() {
+    let shards = 200;
+    let gateway = gateway(shards)
+        .heartbeat_interval_ms(1_000)
+        .heartbeat_deadline_ms(30_000)
+        .traffic(traffic(shards, 100, Some(10_000.0)))
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Log::default()));
+    let handlers = Arc::clone(&log);
+    let config = config(shards, &gateway.url()).cores(1).build().unwrap();
+    let engine = Engine::start(config, move |_| {
+        Ok(Blocker { log: Arc::clone(&handlers), block: Some(Duration::from_secs(6)) })
+    })
+    .unwrap();
+    let run = Run { gateway, engine, log };
+    let report = run.traffic_done(shards.into());
+    assert!(report.is_clean(), "{report:#?}");
+    // Time enough for a late verdict.
+    std::thread::sleep(Duration::from_millis(2_500));
+    let stats = run.gateway.stats();
+    assert_eq!((stats.connections, stats.resumes), (u64::from(shards), 0));
+    run.stop().unwrap();
+}
+
+/// Spawns futures and jobs from its first event on.
+struct Spawner {
+    ran: Arc<AtomicU64>,
+    masks: Arc<Mutex<Vec<String>>>,
+    done: bool,
+}
+
+impl Handler for Spawner {
+    fn on_event(&mut self, cx: &mut Context<'_>, _: Event<'_>) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let ran = Arc::clone(&self.ran);
+        assert!(cx.spawn(async move {
+            tokio_sleep().await;
+            ran.fetch_add(1, Ordering::Relaxed);
+        }));
+        cx.spawn(async { panic!("on purpose") });
+        let (ran, masks) = (Arc::clone(&self.ran), Arc::clone(&self.masks));
+        assert!(cx.spawn_blocking(move || {
+            masks.lock().unwrap().push(own_mask());
+            ran.fetch_add(1, Ordering::Relaxed);
+        }));
+        self.masks.lock().unwrap().push(format!("core {}", own_mask()));
+    }
+}
+
+/// A few turns of the executor, by nothing but the standard library.
+async fn tokio_sleep() {
+    for _ in 0..10 {
+        let mut polled = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut polled, true) {
+                return std::task::Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+fn own_mask() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("Cpus_allowed_list:")).unwrap();
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+#[test]
+fn futures_run_on_the_pinned_core_and_jobs_with_the_mask_of_the_process() {
+    let gateway = gateway(1).spawn().unwrap();
+    let (ran, masks) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let config = config(1, &gateway.url()).build().unwrap();
+    let (handler_ran, handler_masks) = (Arc::clone(&ran), Arc::clone(&masks));
+    let engine = Engine::start(config, move |_| {
+        Ok(Spawner {
+            ran: Arc::clone(&handler_ran),
+            masks: Arc::clone(&handler_masks),
+            done: false,
+        })
+    })
+    .unwrap();
+    let run = Run { gateway, engine, log: Arc::default() };
+    run.until("the future and the job", |_, _| ran.load(Ordering::Relaxed) == 2);
+    let error = run.engine.handle().failure().wait().unwrap();
+    assert!(error.to_string().contains("future"), "{error}");
+    let mut masks = masks.lock().unwrap().clone();
+    masks.sort();
+    let core: Vec<&str> = masks.iter().filter_map(|mask| mask.strip_prefix("core ")).collect();
+    assert!(core[0].parse::<usize>().is_ok(), "one core only: {core:?}");
+    assert!(masks.contains(&own_mask()), "helpers keep the process's mask: {masks:?}");
+    // The core goes on.
+    run.engine.handle().metrics().wait().unwrap();
+    run.stop().unwrap();
+}
+
+#[test]
+fn only_what_the_interest_names_reaches_the_handler() {
+    let run = Run::start(gateway(4).traffic(traffic(4, 500, None)), |config| {
+        config.interest(Interest::typed([EventKind::MessageCreate]))
+    });
+    run.until("the end of the traffic", |_, stats| stats.sessions_done == 4);
+    let handle = run.engine.handle();
+    let metrics = loop {
+        let metrics = handle.metrics().wait().unwrap();
+        if metrics.counters.dispatches >= run.gateway.stats().numbered {
+            break metrics;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let created = metrics.kind(EventKind::MessageCreate);
+    assert!(created.delivered > 500 && created.delivered == created.received);
+    assert_eq!(run.log().records.len() as u64, created.delivered);
+    assert_eq!(metrics.counters.delivered, created.delivered);
+    let skipped: u64 = metrics.kinds().map(|(_, counters)| counters.skipped).sum();
+    assert_eq!(skipped + created.delivered, metrics.counters.dispatches);
+    run.stop().unwrap();
+}
+
+#[test]
+fn a_stop_that_keeps_sessions_closes_in_the_4000_range() {
+    let run = Run::start(gateway(4), |config| config);
+    run.engine.handle().ready().wait().unwrap();
+    let Run { gateway, engine, .. } = run;
+    engine.stop(Stop::KeepSessions).unwrap();
+    let (stats, _) = gateway.wait_for(Duration::from_secs(2), |s| s.connections_open == 0);
+    assert_eq!(stats.closes_received.keys().copied().collect::<Vec<_>>(), [4000]);
+}
+
+#[test]
+fn a_handle_outlives_its_engine_and_says_that_it_has_stopped() {
+    let run = Run::start(gateway(4), |config| config);
+    let handle = run.engine.handle();
+    handle.ready().wait().unwrap();
+    run.stop().unwrap();
+    assert_eq!(handle.metrics().wait().unwrap_err().kind(), ErrorKind::Stopped);
+    let refused = handle.send(0, UpdatePresence::new(Status::Online)).wait().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Stopped);
+    assert_eq!(handle.unpause(0).unwrap_err().kind(), ErrorKind::Stopped);
+}
+
+#[test]
+fn a_factory_that_fails_stops_the_start_with_its_own_error() {
+    let gateway = gateway(2).spawn().unwrap();
+    let config = config(2, &gateway.url()).build().unwrap();
+    let refused = shardring::Token::new("").unwrap_err();
+    let error = Engine::start(config, move |core| {
+        if core == 1 { Err(refused.clone().into()) } else { Ok(Recorder(Arc::default())) }
+    })
+    .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Token);
+}

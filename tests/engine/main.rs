@@ -1,0 +1,6 @@
+//! The engine on a real ring against the replay gateway: what a user sees, and the ledger whole.
+
+mod bad_input;
+mod faults;
+mod harness;
+mod life;

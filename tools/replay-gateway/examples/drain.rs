@@ -1,0 +1,68 @@
+//! A client that logs one or more shards in and throws away what comes: it shows what the gateway
+//! itself costs. `drain ADDRESS:PORT [SHARDS] [zlib|none]`; ends when nothing came for two seconds.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+fn main() -> std::io::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let addr = args.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let shards: u32 = args.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    let compress = match args.next().as_deref() {
+        Some("none") => "",
+        _ => "&compress=zlib-stream",
+    };
+    let mut streams = Vec::new();
+    for shard in 0..shards {
+        streams.push(login(&addr, shard, shards, compress)?);
+    }
+    let (mut bytes, mut first, mut last) = (0u64, None, Instant::now());
+    let mut buffer = vec![0; 256 * 1024];
+    while last.elapsed() < Duration::from_secs(2) || first.is_none() {
+        let mut came = false;
+        for stream in &mut streams {
+            match stream.read(&mut buffer) {
+                Ok(0) => {}
+                Ok(count) => {
+                    bytes += count as u64;
+                    came = true;
+                    first.get_or_insert_with(Instant::now);
+                    last = Instant::now();
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if !came {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+    let took = last - first.unwrap_or(last);
+    let mib = bytes as f64 / f64::from(1 << 20);
+    eprintln!("{mib:.1} MiB in {:.3} s, {:.0} MiB/s", took.as_secs_f64(), mib / took.as_secs_f64());
+    Ok(())
+}
+
+fn login(addr: &str, shard: u32, shards: u32, compress: &str) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(addr)?;
+    write!(
+        stream,
+        "GET /?v=10&encoding=json{compress} HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: drain\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )?;
+    let mut response = [0; 1_024];
+    let _ = stream.read(&mut response)?;
+    let intents = replay_gateway::intents::ALL;
+    let identify = format!(
+        r#"{{"op":2,"d":{{"token":"t","intents":{intents},"shard":[{shard},{shards}],"properties":{{}}}}}}"#
+    );
+    // A masked text frame with a mask of zeroes.
+    let mut frame = vec![0x81, 0x80 | 126, 0, 0, 0, 0, 0, 0];
+    frame[2..4].copy_from_slice(&(identify.len() as u16).to_be_bytes());
+    frame.extend_from_slice(identify.as_bytes());
+    stream.write_all(&frame)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,256 @@
+//! Orders to a running gateway, the handle that gives them, and the end. Every call returns
+//! within a bounded time; a gateway that has ended answers with defaults.
+
+use crate::conn::Conn;
+use crate::core::Core;
+use crate::fault;
+use crate::faults::Action;
+use crate::ledger::Record;
+use crate::server::Server;
+use crate::stats::Stats;
+use mio::Waker;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Which connections an order is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All that are attached to a session, and those that have none yet.
+    All,
+    /// Those of this shard id.
+    Shard(u32),
+}
+
+/// An order to the loop.
+pub(crate) enum Command {
+    Dispatch(Target, String, String),
+    Act(Target, Action),
+    PauseAcks(Target, bool),
+    Revive(Target),
+    Accept(bool),
+    EndSessions(Target),
+    Stats(Sender<Stats>),
+    Ledger(Sender<Vec<Record>>),
+    Stop,
+}
+
+/// A gateway that runs on a thread of its own. Dropping it stops the thread.
+pub struct GatewayHandle {
+    addr: SocketAddr,
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<io::Result<Stats>>>,
+}
+
+impl std::fmt::Debug for GatewayHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayHandle").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl GatewayHandle {
+    pub(crate) fn new(
+        addr: SocketAddr,
+        commands: Sender<Command>,
+        waker: Arc<Waker>,
+        thread: JoinHandle<io::Result<Stats>>,
+    ) -> Self {
+        Self { addr, commands, waker, thread: Some(thread) }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `ws://ADDRESS:PORT`, without path or query.
+    pub fn url(&self) -> String {
+        format!("ws://{}", self.addr)
+    }
+
+    /// Sends a dispatch (numbered, subject to the session's intents) to each session of the
+    /// target, connected or not. `d_json` is the text of `d`, sent as it is.
+    pub fn dispatch(&self, target: Target, name: &str, d_json: &str) {
+        self.order(Command::Dispatch(target, name.to_owned(), d_json.to_owned()));
+    }
+
+    /// Commits a fault now, on each open connection of the target.
+    pub fn act(&self, target: Target, action: Action) {
+        self.order(Command::Act(target, action));
+    }
+
+    /// Withholds the ACKs of the target's open connections, or answers heartbeats again.
+    pub fn pause_acks(&self, target: Target, paused: bool) {
+        self.order(Command::PauseAcks(target, paused));
+    }
+
+    /// Lets zombies of the target read and write again.
+    pub fn revive(&self, target: Target) {
+        self.order(Command::Revive(target));
+    }
+
+    /// Closes the listening socket (connecting is then refused), or listens again on the same
+    /// port.
+    pub fn set_accepting(&self, accepting: bool) {
+        self.order(Command::Accept(accepting));
+    }
+
+    /// Forgets the target's sessions without a word: a later RESUME finds none.
+    pub fn end_sessions(&self, target: Target) {
+        self.order(Command::EndSessions(target));
+    }
+
+    /// A copy of the counters.
+    pub fn stats(&self) -> Stats {
+        self.ask(Command::Stats)
+    }
+
+    /// The records so far, if the ledger is kept in memory.
+    pub fn ledger(&self) -> Vec<Record> {
+        self.ask(Command::Ledger)
+    }
+
+    /// Waits until the counters satisfy a condition, at most so long. Gives the last copy, and
+    /// whether it did.
+    pub fn wait_for(&self, at_most: Duration, done: impl Fn(&Stats) -> bool) -> (Stats, bool) {
+        let until = Instant::now() + at_most;
+        loop {
+            let stats = self.stats();
+            let fulfilled = done(&stats);
+            if fulfilled || Instant::now() >= until {
+                return (stats, fulfilled);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Stops the gateway: connections are dropped, the ledger's file is finished. Gives the last
+    /// counters.
+    ///
+    /// # Errors
+    /// Whatever ended the loop before, or finishing the ledger's file.
+    pub fn stop(mut self) -> io::Result<Stats> {
+        self.stop_and_join()
+    }
+
+    /// A handle to stop it with, from elsewhere (a signal's thread).
+    pub(crate) fn stopper(&self) -> impl Fn() + Send + 'static {
+        let (commands, waker) = (self.commands.clone(), Arc::clone(&self.waker));
+        move || {
+            // If the loop has ended there is nobody to tell.
+            let _ = commands.send(Command::Stop);
+            let _ = waker.wake();
+        }
+    }
+
+    fn stop_and_join(&mut self) -> io::Result<Stats> {
+        self.order(Command::Stop);
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(Stats::default()),
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("the gateway's thread panicked")),
+        }
+    }
+
+    /// Whether the loop has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn order(&self, command: Command) {
+        // A gateway that has ended takes no orders; its end is told by `stop`.
+        let _ = self.commands.send(command);
+        let _ = self.waker.wake();
+    }
+
+    fn ask<T: Default>(&self, command: impl FnOnce(Sender<T>) -> Command) -> T {
+        let (sender, answer) = channel();
+        self.order(command(sender));
+        answer.recv_timeout(ANSWER_WAIT).unwrap_or_default()
+    }
+}
+
+impl Drop for GatewayHandle {
+    fn drop(&mut self) {
+        // Who drops the handle does not ask how it ended.
+        let _ = self.stop_and_join();
+    }
+}
+
+/// Obeys an order. True: stop.
+pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
+    match command {
+        Command::Dispatch(target, name, d) => {
+            for slot in 0..server.core.sessions.len() {
+                let shard = server.core.session(slot).map(|session| session.shard.0);
+                if shard.is_some_and(|shard| target.includes(Some(shard))) {
+                    server.core.number_stored(slot, &name, d.clone());
+                }
+            }
+        }
+        Command::Act(target, action) => each(server, target, |core, conn| {
+            fault::commit(core, conn, &action);
+        }),
+        Command::PauseAcks(target, paused) => each(server, target, |_, conn| {
+            conn.withhold_acks = paused;
+        }),
+        Command::Revive(target) => {
+            each(server, target, |_, conn| conn.zombie = false);
+            // What came in the meantime was not told again by the poll: read it now.
+            (0..server.links.len()).for_each(|slot| server.on_readable(slot, false));
+        }
+        Command::Accept(accepting) => {
+            if let Err(error) = server.set_accepting(accepting) {
+                eprintln!("listening again failed: {error}");
+            }
+        }
+        Command::EndSessions(target) => {
+            for slot in 0..server.core.sessions.len() {
+                let shard = server.core.session(slot).map(|session| session.shard.0);
+                if shard.is_some_and(|shard| target.includes(Some(shard))) {
+                    server.core.end_session(slot);
+                }
+            }
+        }
+        // Who asked may have given up waiting.
+        Command::Stats(sender) => drop(sender.send(server.core.stats())),
+        Command::Ledger(sender) => drop(sender.send(server.core.memory_ledger.clone())),
+        Command::Stop => return true,
+    }
+    false
+}
+
+impl Target {
+    fn includes(self, shard: Option<u32>) -> bool {
+        match self {
+            Target::All => true,
+            Target::Shard(id) => shard == Some(id),
+        }
+    }
+}
+
+fn each(server: &mut Server, target: Target, act: impl Fn(&mut Core, &mut Conn)) {
+    for slot in 0..server.links.len() {
+        if let Some(Some(link)) = server.links.get_mut(slot)
+            && target.includes(link.conn.shard)
+        {
+            act(&mut server.core, &mut link.conn);
+            server.queue(slot);
+        }
+    }
+}
+
+/// The loop has ended: finishes the ledger.
+pub(crate) fn finish(core: &mut Core) -> io::Result<Stats> {
+    if let Some(writer) = core.file_ledger.take() {
+        writer.finish()?;
+    }
+    Ok(core.stats())
+}
+
+/// A loop that does not answer within this time has ended or is stuck.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,112 @@
+//! What the gateway counted. Plain numbers; the event loop writes, handles read a copy.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A copy of the gateway's counters.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Stats {
+    /// TCP connections accepted.
+    pub connections: u64,
+    /// Connections that are open now.
+    pub connections_open: u64,
+    /// WebSocket upgrades answered with 101.
+    pub upgrades: u64,
+    /// Upgrades and requests answered with an error status.
+    pub http_errors: u64,
+    /// GET /gateway and /gateway/bot answered with 200.
+    pub http_requests: u64,
+    /// Per shard id: when it identified and resumed, and how often it connected.
+    pub shards: BTreeMap<u32, ShardStats>,
+    /// IDENTIFYs that brought a READY.
+    pub sessions: u64,
+    /// IDENTIFYs received (well-formed).
+    pub identifies: u64,
+    /// Of these, refused by op 9 for coming within the window of their key.
+    pub identifies_too_soon: u64,
+    /// The most IDENTIFYs of one key within one window (1 is what Discord allows).
+    pub identifies_per_window_max: u64,
+    /// RESUMEs received (well-formed).
+    pub resumes: u64,
+    /// Of these, answered by RESUMED.
+    pub resumed: u64,
+    /// Dispatches sent again after a RESUME.
+    pub replayed: u64,
+    /// Heartbeats received.
+    pub heartbeats: u64,
+    /// Connections closed because no heartbeat came in time.
+    pub heartbeats_late: u64,
+    /// Op 11 sent.
+    pub acks: u64,
+    /// Dispatches numbered.
+    pub numbered: u64,
+    /// Of these, generated or captured traffic.
+    pub traffic_numbered: u64,
+    /// Traffic events that were queued to a connection (replays included).
+    pub traffic_sent: u64,
+    /// Of these, taken from prepared blocks.
+    pub traffic_from_blocks: u64,
+    /// Bytes written to sockets, handshakes included.
+    pub bytes_written: u64,
+    /// Calls of `write`.
+    pub writes: u64,
+    /// Close codes received from clients (1005: a close frame without a code).
+    pub closes_received: BTreeMap<u16, u64>,
+    /// Close codes sent first.
+    pub closes_sent: BTreeMap<u16, u64>,
+    /// Connections that ended without a close frame from the client.
+    pub ends_without_close: u64,
+    /// Payloads received by opcode.
+    pub received: BTreeMap<u64, u64>,
+    /// Faults committed.
+    pub faults: u64,
+    /// When traffic started, Unix ns; 0: not yet.
+    pub traffic_start_unix_ns: u64,
+    /// When the last traffic event was queued, Unix ns.
+    pub traffic_last_unix_ns: u64,
+    /// Sessions that have been numbered all the traffic that was asked for.
+    pub sessions_done: u64,
+    /// Time from the first block asked for to the moment when all prepared ones were there, ns.
+    pub prepare_ns: u64,
+    /// Blocks made.
+    pub blocks: u64,
+    /// Bytes of blocks in memory.
+    pub block_bytes: u64,
+    /// Times that a session had to wait for a block.
+    pub starved: u64,
+    /// CPU of the event loop's thread, user, ns, since the traffic started.
+    pub cpu_user_ns: u64,
+    /// CPU of the event loop's thread, system, ns, since the traffic started.
+    pub cpu_system_ns: u64,
+}
+
+/// Counters of one shard id.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ShardStats {
+    /// Connections that identified as it or resumed a session of it.
+    pub connections: u32,
+    /// When each well-formed IDENTIFY came, ms since the gateway started (the first 1,000).
+    pub identify_ms: Vec<u64>,
+    /// When each well-formed RESUME came, ms since the gateway started (the first 1,000).
+    pub resume_ms: Vec<u64>,
+    /// The `seq` of each of these RESUMEs.
+    pub resume_seq: Vec<u64>,
+    /// Close codes that its connections sent (the first 1,000).
+    pub close_codes: Vec<u16>,
+    /// Payloads received on its connections by opcode.
+    pub received: BTreeMap<u64, u64>,
+    /// The last sequence number of its newest session.
+    pub last_s: u64,
+    /// The last payload that was no heartbeat, IDENTIFY or RESUME (tests look at commands).
+    pub last_command: Option<String>,
+}
+
+/// Entries that a list of moments keeps.
+pub(crate) const MOMENTS_MAX: usize = 1_000;
+
+/// Adds to a bounded list.
+pub(crate) fn note<T>(list: &mut Vec<T>, value: T) {
+    if list.len() < MOMENTS_MAX {
+        list.push(value);
+    }
+}

@@ -1,0 +1,237 @@
+//! A tiny blocking client, independent of the library under test: tungstenite's own client over a
+//! `TcpStream`, zlib-rs for zlib-stream, one inflate context for the whole connection.
+
+#![allow(dead_code, unreachable_pub)] // a module of each test file, which uses its part
+
+use replay_gateway::ledger::{self, Record};
+use replay_gateway::traffic::{Kind, id_field};
+use serde_json::{Value, json};
+use std::net::TcpStream;
+use std::time::Duration;
+use tungstenite::client::IntoClientRequest as _;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, WebSocket};
+use tungstenite::{Error, Message};
+use zlib_rs::{Inflate, InflateFlush};
+
+/// What came from the gateway.
+#[derive(Clone, Debug)]
+pub enum Got {
+    /// A payload: its text and its tree.
+    Payload(String, Value),
+    /// A close frame's code (1005: none).
+    Close(u16),
+    /// The connection ended without a close frame.
+    End,
+}
+
+pub struct Client {
+    pub socket: WebSocket<TcpStream>,
+    inflate: Option<Inflate>,
+    compressed: Vec<u8>,
+    pub last_s: Option<u64>,
+    pub session_id: String,
+    /// Bytes of binary messages received.
+    pub binary_bytes: u64,
+}
+
+impl Client {
+    /// Connects with a query such as `v=10&encoding=json`.
+    pub fn connect(url: &str, query: &str) -> Self {
+        let mut request = format!("{url}/?{query}").into_client_request().expect("a URL");
+        let agent = "DiscordBot (https://example.com, 1)".parse().expect("a header");
+        request.headers_mut().insert("User-Agent", agent);
+        let stream = TcpStream::connect(url.trim_start_matches("ws://")).expect("connect");
+        stream.set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
+        let (socket, _) = tungstenite::client(request, stream).expect("upgrade");
+        let inflate = query.contains("zlib-stream").then(|| Inflate::new(true, 15));
+        Self {
+            socket,
+            inflate,
+            compressed: Vec::new(),
+            last_s: None,
+            session_id: String::new(),
+            binary_bytes: 0,
+        }
+    }
+
+    pub fn plain(url: &str) -> Self {
+        Self::connect(url, "v=10&encoding=json")
+    }
+
+    pub fn zlib(url: &str) -> Self {
+        Self::connect(url, "v=10&encoding=json&compress=zlib-stream")
+    }
+
+    pub fn send(&mut self, payload: &Value) {
+        self.socket.send(Message::text(payload.to_string())).expect("send");
+    }
+
+    /// The next payload, close frame or end.
+    pub fn next(&mut self) -> Got {
+        loop {
+            let message = match self.socket.read() {
+                Ok(message) => message,
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    panic!("nothing came for 8 s")
+                }
+                Err(_) => return Got::End,
+            };
+            let text = match message {
+                Message::Text(text) => text.to_string(),
+                Message::Binary(bytes) => {
+                    self.binary_bytes += bytes.len() as u64;
+                    self.compressed.extend_from_slice(&bytes);
+                    if !self.compressed.ends_with(&[0, 0, 0xff, 0xff]) {
+                        continue;
+                    }
+                    self.inflate_message()
+                }
+                Message::Close(frame) => {
+                    return Got::Close(frame.map_or(1005, |frame| frame.code.into()));
+                }
+                _ => continue,
+            };
+            let value: Value = serde_json::from_str(&text).expect("valid JSON");
+            if value["op"] == 0 {
+                self.last_s = value["s"].as_u64();
+            }
+            if value["t"] == "READY" {
+                self.session_id = value["d"]["session_id"].as_str().expect("id").to_owned();
+            }
+            return Got::Payload(text, value);
+        }
+    }
+
+    fn inflate_message(&mut self) -> String {
+        let inflate = self.inflate.as_mut().expect("binary only under zlib-stream");
+        let mut text = Vec::new();
+        let mut piece = vec![0; 1 << 20];
+        let mut at = 0;
+        loop {
+            let (read, wrote) = (inflate.total_in(), inflate.total_out());
+            inflate
+                .decompress(&self.compressed[at..], &mut piece, InflateFlush::SyncFlush)
+                .expect("one continuing zlib stream");
+            at += (inflate.total_in() - read) as usize;
+            let count = (inflate.total_out() - wrote) as usize;
+            text.extend_from_slice(&piece[..count]);
+            if at == self.compressed.len() && count < piece.len() {
+                break;
+            }
+        }
+        self.compressed.clear();
+        String::from_utf8(text).expect("UTF-8")
+    }
+
+    /// The next payload; anything else fails the test.
+    pub fn payload(&mut self) -> Value {
+        match self.next() {
+            Got::Payload(_, value) => value,
+            other => panic!("a payload was expected, {other:?} came"),
+        }
+    }
+
+    /// The close code that comes, after whatever payloads.
+    pub fn close_code(&mut self) -> u16 {
+        loop {
+            match self.next() {
+                Got::Close(code) => return code,
+                Got::End => panic!("the connection ended without a close frame"),
+                Got::Payload(..) => {}
+            }
+        }
+    }
+
+    /// Payloads up to and including the first that satisfies a condition.
+    pub fn until(&mut self, found: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut payloads = Vec::new();
+        loop {
+            let value = self.payload();
+            let done = found(&value);
+            payloads.push(value);
+            if done {
+                return payloads;
+            }
+        }
+    }
+
+    pub fn hello(&mut self) -> Value {
+        let hello = self.payload();
+        assert_eq!(hello["op"], 10, "{hello}");
+        hello
+    }
+
+    pub fn identify(&mut self, shard: [u32; 2], intents: u64) {
+        self.send(&identify(shard, intents));
+    }
+
+    /// HELLO, IDENTIFY, READY.
+    pub fn login(&mut self, shard: [u32; 2], intents: u64) -> Value {
+        self.hello();
+        self.identify(shard, intents);
+        let ready = self.payload();
+        assert_eq!(ready["t"], "READY", "{ready}");
+        ready
+    }
+
+    pub fn heartbeat(&mut self) {
+        let last = self.last_s;
+        self.send(&json!({ "op": 1, "d": last }));
+    }
+
+    pub fn resume(&mut self, session_id: &str, seq: u64) {
+        self.send(&json!({ "op": 6, "d": {
+            "token": TOKEN, "session_id": session_id, "seq": seq
+        } }));
+    }
+
+    pub fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
+        self.socket.close(Some(frame)).expect("close");
+        while self.socket.read().is_ok() {}
+    }
+
+    /// Reads traffic up to sequence number `last`, as records of a client's ledger.
+    pub fn records_until(&mut self, last: u64) -> Vec<Record> {
+        let mut records = Vec::new();
+        while self.last_s.unwrap_or(0) < last {
+            match self.next() {
+                Got::Payload(text, value) => {
+                    records.extend(record(&self.session_id, &text, &value))
+                }
+                other => panic!("{other:?} came after number {:?}", self.last_s),
+            }
+        }
+        records
+    }
+}
+
+pub const TOKEN: &str = "a.token";
+
+pub fn identify(shard: [u32; 2], intents: u64) -> Value {
+    json!({ "op": 2, "d": {
+        "token": TOKEN, "intents": intents, "shard": shard,
+        "properties": { "os": "linux", "browser": "test", "device": "test" }
+    } })
+}
+
+/// A dispatch as a client's ledger has it, if it is of a kind that is generated.
+pub fn record(session_id: &str, text: &str, payload: &Value) -> Option<Record> {
+    let kind = Kind::from_name(payload["t"].as_str()?)?;
+    let mut at = &payload["d"];
+    for key in id_field(kind).split('.') {
+        at = &at[key];
+    }
+    let d = text.find("\"d\":")? + 4;
+    Some(Record {
+        session: ledger::session_key(session_id),
+        s: payload["s"].as_u64()? as u32,
+        flags: 0,
+        id: at.as_str()?.parse().ok()?,
+        hash: ledger::hash(&text.as_bytes()[d..text.len() - 1]),
+    })
+}
+
+/// All intents.
+pub const ALL: u64 = replay_gateway::intents::ALL;
