@@ -41,7 +41,9 @@ impl Handler for Hello {
                 println!("[{shard}] dials again in {after:.1?}, to resume: {resume}");
             }
             Link::SessionLost { first_seq, .. } => {
-                println!("[{shard}] session lost: events from number {first_seq} on may be missing");
+                println!(
+                    "[{shard}] session lost: events from number {first_seq} on may be missing"
+                );
             }
             Link::Refused { error } => println!("[{shard}] refused for good: {error}"),
             _ => {}
