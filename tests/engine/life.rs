@@ -218,9 +218,8 @@ struct Blocker {
 impl Handler for Blocker {
     fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
         record(&self.log, cx, &event);
-        if self.log.lock().unwrap().records.len() > 2_000
-            && let Some(block) = self.block.take()
-        {
+        let seen = self.log.lock().unwrap().records.len();
+        if seen > 2_000 && let Some(block) = self.block.take() {
             std::thread::sleep(block);
         }
     }

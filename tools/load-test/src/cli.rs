@@ -1,0 +1,440 @@
+//! The flags, and what they mean together. Nothing is started here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+use shardring::Compression;
+
+use crate::orders;
+use crate::placement::{self, Placement};
+
+/// Drives shardring against a Discord gateway and reports what it saw.
+///
+/// Without any flag: 64 shards, zlib-stream, 20,000 events a second for five seconds, from a replay
+/// gateway that is started as a child process. Every event is read by the handler, written to a
+/// ledger, and compared with the gateway's own.
+///
+/// Exit code: 0 nothing was lost, doubled, out of order or altered; 1 something was; 2 wrong flags;
+/// 3 the job could not be done. Ctrl-C ends the job early, with the report so far; twice: at once.
+#[derive(Clone, Debug, Parser)]
+#[command(version, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  load-test                                       the main job
+  load-test --shards 1000 --rate 50000            paced, 1,000 shards on one core
+  load-test --shards 1000 --flat-out --burst 4    as fast as it goes
+  load-test --scenario speed                      bursts of 1, 4 and 16, flat out, one shard
+  load-test --scenario memory-b --shards 1000     KiB a shard, windows filled
+  load-test --gateway ws://127.0.0.1:8080 --ledger-file gateway.ledger")]
+pub(crate) struct Cli {
+    /// The gateway's address; its ledger is not known unless --ledger-file is given
+    #[arg(long, value_name = "URL", help_heading = "Gateway")]
+    gateway: Option<String>,
+    /// The ledger that a replay gateway at --gateway writes (its --ledger), to compare with
+    #[arg(long, value_name = "FILE", requires = "gateway", help_heading = "Gateway")]
+    ledger_file: Option<PathBuf>,
+    /// The bot's token, for --gateway
+    #[arg(long, env = "DISCORD_TOKEN", hide_env_values = true, default_value = TOKEN)]
+    #[arg(help_heading = "Gateway")]
+    token: String,
+    /// IDENTIFYs per five seconds that the gateway allows; the embedded one allows all at once
+    #[arg(long, value_name = "N", requires = "gateway", help_heading = "Gateway")]
+    max_concurrency: Option<u32>,
+    /// One event is sent other than the gateway's ledger says: the report must find it
+    #[arg(long, value_name = "LIE", conflicts_with_all = ["gateway", "capture"])]
+    #[arg(help_heading = "Gateway")]
+    canary: Option<Canary>,
+    /// A fault for the embedded gateway, in JSON (see its README); may be given many times
+    #[arg(long, value_name = "JSON", conflicts_with = "gateway", help_heading = "Gateway")]
+    fault: Vec<String>,
+
+    /// Shards
+    #[arg(long, value_name = "N", default_value_t = 64, help_heading = "Client")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    shards: u32,
+    /// Engine threads, one pinned to a core each [default: 1 of up to 3 cores, else half of them]
+    #[arg(long, value_name = "T", help_heading = "Client")]
+    threads: Option<usize>,
+    /// Cores of the engine's threads, as `2,4-7` [default: the last ones]
+    #[arg(long, value_name = "LIST", help_heading = "Client")]
+    cpus: Option<String>,
+    /// Cores of the embedded gateway and of everything else [default: the other ones]
+    #[arg(long, value_name = "LIST", help_heading = "Client")]
+    gateway_cpus: Option<String>,
+    /// Transport compression
+    #[arg(long, value_enum, default_value_t = Wanted::Zlib, help_heading = "Client")]
+    compression: Wanted,
+    /// After a wake-up the engine waits so long for more (up to 1,000); saves CPU, costs latency
+    #[arg(long, value_name = "MICROS", default_value_t = 0, help_heading = "Client")]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    linger_us: u64,
+    /// What the client writes down: full (ids and a hash of each text), ids, or off (counts only)
+    #[arg(long, value_enum, help_heading = "Client")]
+    ledger: Option<LedgerMode>,
+
+    /// Events a second over all shards, at drawn moments [default: 20000]
+    #[arg(long, value_name = "EVENTS_PER_S", conflicts_with = "flat_out")]
+    #[arg(help_heading = "Traffic", value_parser = positive)]
+    rate: Option<f64>,
+    /// As fast as it goes, instead of a rate
+    #[arg(long, help_heading = "Traffic")]
+    flat_out: bool,
+    /// Events that come to a shard at once; flat out: before the next shard's turn
+    /// [default: 1; flat out: as many as a write holds]
+    #[arg(long, value_name = "MESSAGES", help_heading = "Traffic")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    burst: Option<u64>,
+    /// How long [default: 5, or as long as --events or --capture take]
+    #[arg(long, value_name = "S", conflicts_with = "events", help_heading = "Traffic")]
+    #[arg(value_parser = positive)]
+    seconds: Option<f64>,
+    /// How many events, over all shards
+    #[arg(long, value_name = "N", help_heading = "Traffic")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
+    /// Plays a capture to every shard: one JSON payload a line with its time
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["gateway", "rate", "events", "burst"])]
+    #[arg(help_heading = "Traffic")]
+    capture: Option<PathBuf>,
+    /// How much faster than it was recorded the capture is played; with --flat-out: at once
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, requires = "capture")]
+    #[arg(help_heading = "Traffic", value_parser = positive)]
+    capture_speed: f64,
+    /// Guilds in each shard's READY, each followed by its GUILD_CREATE
+    #[arg(long, value_name = "G", default_value_t = 1, help_heading = "Traffic")]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=2_500))]
+    guilds_per_shard: u32,
+    /// The GUILD_CREATEs after READY are 3 MB each
+    #[arg(long, conflicts_with = "gateway", help_heading = "Traffic")]
+    guild_burst: bool,
+    /// The seed of all that is drawn, on both sides
+    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Traffic")]
+    seed: u64,
+
+    /// A series of jobs instead of one
+    #[arg(long, value_enum, conflicts_with_all = ["gateway", "canary", "capture"])]
+    scenario: Option<Scenario>,
+    /// One JSON object on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// No live numbers on standard error
+    #[arg(long, short)]
+    quiet: bool,
+    /// How long until all shards must be READY, besides the pacing of IDENTIFYs
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
+    ready_timeout: f64,
+}
+
+/// `--compression`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wanted {
+    /// zlib-stream
+    Zlib,
+    /// Plain text
+    None,
+}
+
+impl Wanted {
+    pub(crate) fn compression(self) -> Compression {
+        match self {
+            Self::Zlib => Compression::ZlibStream,
+            Self::None => Compression::None,
+        }
+    }
+}
+
+/// `--ledger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LedgerMode {
+    /// Session, number, id, and a hash of the text of `d`
+    Full,
+    /// Session, number, id
+    Ids,
+    /// Nothing
+    Off,
+}
+
+/// `--canary`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Canary {
+    /// An event is not sent
+    Drop,
+    /// An event is sent again in place of the next
+    Double,
+    /// Two events change places
+    Swap,
+    /// A byte of an event is changed
+    Alter,
+}
+
+/// `--scenario`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scenario {
+    /// CPU per event: bursts of 1, 4 and 16 and flat out, on --shards and on one shard
+    Speed,
+    /// Memory: READY with one guild
+    MemoryA,
+    /// Memory: READY with 1,000 guilds and their GUILD_CREATEs, past the window
+    MemoryB,
+    /// Memory: (b), then a 3 MB GUILD_CREATE on each shard in turn
+    MemoryC,
+}
+
+/// What is to be done: the flags after all rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) job: JobPlan,
+    pub(crate) scenario: Option<Scenario>,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+/// One job.
+#[derive(Clone, Debug)]
+pub(crate) struct JobPlan {
+    pub(crate) gateway: GatewayPlan,
+    pub(crate) token: String,
+    pub(crate) shards: u32,
+    pub(crate) max_concurrency: u32,
+    pub(crate) placement: Placement,
+    pub(crate) compression: Wanted,
+    pub(crate) linger: Duration,
+    pub(crate) ledger: LedgerMode,
+    pub(crate) load: Load,
+    pub(crate) guilds_per_shard: u32,
+    /// Bytes of each GUILD_CREATE after READY; 0: small ones.
+    pub(crate) guild_bytes: usize,
+    pub(crate) seed: u64,
+    pub(crate) ready_timeout: Duration,
+}
+
+/// Who sends.
+#[derive(Clone, Debug)]
+pub(crate) enum GatewayPlan {
+    /// A child of ours.
+    Embedded { canary: Option<Canary>, faults: Vec<String> },
+    /// Somebody else.
+    At { url: String, ledger_file: Option<PathBuf> },
+}
+
+/// What is sent, once all shards are READY.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Load {
+    /// Nothing: memory is measured; then, if asked for, a GUILD_CREATE of 3 MB on each shard in turn.
+    Idle { big_guilds: bool },
+    /// At drawn moments.
+    Paced { rate_per_s: f64, burst: u64, events_per_shard: u64 },
+    /// As fast as it goes; without a number for so long.
+    FlatOut { burst: u64, events_per_shard: Option<u64>, at_most: Option<Duration> },
+    /// A capture, to each shard.
+    Capture { path: PathBuf, speed: Option<f64>, at_most: Option<Duration> },
+    /// Whatever a foreign gateway sends, for so long or so many.
+    Foreign { events: Option<u64>, at_most: Option<Duration> },
+}
+
+impl Cli {
+    /// The plan.
+    ///
+    /// # Errors
+    /// A text that names the flag and the rule.
+    pub(crate) fn plan(self) -> Result<Plan, String> {
+        let allowed = placement::allowed().map_err(|error| format!("sched_getaffinity: {error}"))?;
+        let placement = placement::place(
+            &allowed,
+            self.threads,
+            self.cpus.as_deref(),
+            self.gateway_cpus.as_deref(),
+        )?;
+        let mut load = self.load()?;
+        let mut guilds_per_shard = self.guilds_per_shard;
+        match self.scenario {
+            None | Some(Scenario::Speed) => {}
+            Some(Scenario::MemoryA) => {
+                load = Load::Idle { big_guilds: false };
+                guilds_per_shard = 1;
+            }
+            Some(scenario @ (Scenario::MemoryB | Scenario::MemoryC)) => {
+                load = Load::Idle { big_guilds: scenario == Scenario::MemoryC };
+                guilds_per_shard = MEMORY_GUILDS;
+            }
+        }
+        let compares = self.gateway.is_none() || self.ledger_file.is_some();
+        let ledger = match self.ledger {
+            Some(mode) => mode,
+            None if !compares || matches!(load, Load::Idle { .. }) => LedgerMode::Off,
+            None if self.scenario == Some(Scenario::Speed) => LedgerMode::Ids,
+            None => LedgerMode::Full,
+        };
+        match (self.canary, ledger) {
+            (Some(_), LedgerMode::Off) | (Some(Canary::Alter), LedgerMode::Ids) => {
+                return Err("--canary: this --ledger cannot find it (alter needs full)".to_owned());
+            }
+            _ => {}
+        }
+        for fault in &self.fault {
+            orders::parse_fault(fault)?;
+        }
+        let gateway = match self.gateway {
+            Some(url) if url.starts_with("ws://") => {
+                GatewayPlan::At { url, ledger_file: self.ledger_file }
+            }
+            Some(url) => return Err(format!("--gateway: `{url}` is not a ws:// address")),
+            None => GatewayPlan::Embedded { canary: self.canary, faults: self.fault },
+        };
+        if let Load::Paced { events_per_shard, .. }
+        | Load::FlatOut { events_per_shard: Some(events_per_shard), .. } = load
+            && self.canary.is_some()
+            && events_per_shard < orders::CANARY_EVENTS_MIN
+        {
+            let min = orders::CANARY_EVENTS_MIN;
+            return Err(format!("--canary: at least {min} events per shard are needed"));
+        }
+        let embedded = matches!(gateway, GatewayPlan::Embedded { .. });
+        let job = JobPlan {
+            gateway,
+            token: if embedded { TOKEN.to_owned() } else { self.token },
+            shards: self.shards,
+            max_concurrency: match self.max_concurrency {
+                Some(max) => max,
+                None if embedded => self.shards,
+                None => 1,
+            },
+            placement,
+            compression: self.compression,
+            linger: Duration::from_micros(self.linger_us),
+            ledger,
+            load,
+            guilds_per_shard,
+            guild_bytes: if self.guild_burst { GUILD_BURST_BYTES } else { 0 },
+            seed: self.seed,
+            ready_timeout: Duration::from_secs_f64(self.ready_timeout),
+        };
+        Ok(Plan { job, scenario: self.scenario, json: self.json, quiet: self.quiet })
+    }
+
+    fn load(&self) -> Result<Load, String> {
+        let at_most = self.seconds.map(Duration::from_secs_f64);
+        let per_shard = |events: u64| events.div_ceil(u64::from(self.shards));
+        if let Some(path) = &self.capture {
+            if !path.is_file() {
+                return Err(format!("--capture: there is no file {}", path.display()));
+            }
+            let speed = (!self.flat_out).then_some(self.capture_speed);
+            return Ok(Load::Capture { path: path.clone(), speed, at_most });
+        }
+        if self.gateway.is_some() {
+            if self.rate.is_some() || self.flat_out || self.burst.is_some() {
+                return Err("--rate, --flat-out, --burst: what the gateway at --gateway sends is \
+                            its own affair"
+                    .to_owned());
+            }
+            let at_most = at_most.or_else(|| self.events.is_none().then_some(SECONDS));
+            return Ok(Load::Foreign { events: self.events, at_most });
+        }
+        if self.flat_out {
+            let at_most = at_most.or_else(|| self.events.is_none().then_some(SECONDS));
+            let events_per_shard = self.events.map(per_shard);
+            return Ok(Load::FlatOut { burst: self.burst.unwrap_or(0), events_per_shard, at_most });
+        }
+        let rate_per_s = self.rate.unwrap_or(RATE_PER_S);
+        let seconds = at_most.unwrap_or(SECONDS).as_secs_f64();
+        let events = self.events.unwrap_or((rate_per_s * seconds).ceil().max(1.0) as u64);
+        let burst = self.burst.unwrap_or(1);
+        Ok(Load::Paced { rate_per_s, burst, events_per_shard: per_shard(events) })
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 1e9 => Ok(number),
+        _ => Err("a number above 0 and up to 1e9".to_owned()),
+    }
+}
+
+/// The token of replay gateways.
+const TOKEN: &str = "replay.gateway.token";
+/// The main job's pace.
+const RATE_PER_S: f64 = 20_000.0;
+/// The main job's length.
+const SECONDS: Duration = Duration::from_secs(5);
+/// Guilds of a shard in the memory scenarios (b) and (c).
+const MEMORY_GUILDS: u32 = 1_000;
+/// Bytes of a large guild.
+pub(crate) const GUILD_BURST_BYTES: usize = 3_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn plan(args: &[&str]) -> Result<JobPlan, String> {
+        let args = std::iter::once("load-test").chain(args.iter().copied());
+        let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
+        cli.plan().map(|plan| plan.job)
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_it_is_the_main_job() {
+        let job = plan(&[]).unwrap();
+        assert_eq!((job.shards, job.max_concurrency), (64, 64));
+        assert_eq!((job.compression, job.ledger), (Wanted::Zlib, LedgerMode::Full));
+        let events_per_shard = 100_000u64.div_ceil(64);
+        assert_eq!(job.load, Load::Paced { rate_per_s: 20_000.0, burst: 1, events_per_shard });
+    }
+
+    #[test]
+    fn events_and_seconds_bound_a_job_each_in_its_way() {
+        let load = |args: &[&str]| plan(args).unwrap().load;
+        let flat = load(&["--flat-out", "--events", "1000", "--shards", "10", "--burst", "4"]);
+        let expected = Load::FlatOut { burst: 4, events_per_shard: Some(100), at_most: None };
+        assert_eq!(flat, expected);
+        let flat = load(&["--flat-out"]);
+        let expected = Load::FlatOut { burst: 0, events_per_shard: None, at_most: Some(SECONDS) };
+        assert_eq!(flat, expected);
+        let foreign = load(&["--gateway", "ws://127.0.0.1:1", "--events", "7"]);
+        assert_eq!(foreign, Load::Foreign { events: Some(7), at_most: None });
+    }
+
+    #[test]
+    fn flags_that_cannot_work_are_refused() {
+        for args in [
+            &["--rate", "0"][..],
+            &["--rate", "5", "--flat-out"],
+            &["--seconds", "1", "--events", "5"],
+            &["--shards", "0"],
+            &["--gateway", "wss://example.com"],
+            &["--gateway", "ws://localhost:1", "--rate", "5"],
+            &["--gateway", "ws://localhost:1", "--canary", "drop"],
+            &["--canary", "alter", "--ledger", "ids"],
+            &["--canary", "drop", "--ledger", "off"],
+            &["--ledger-file", "x"],
+            &["--capture", "no/such/file"],
+            &["--canary", "drop", "--events", "64"],
+            &["--fault", "{}"],
+            &["--linger-us", "5000"],
+            &["--threads", "100000"],
+            &["--scenario", "memory-d"],
+        ] {
+            assert!(plan(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_gateway_is_paced_and_not_compared_unless_its_ledger_is_given() {
+        let job = plan(&["--gateway", "ws://127.0.0.1:1"]).unwrap();
+        assert_eq!((job.max_concurrency, job.ledger), (1, LedgerMode::Off));
+        let job = plan(&["--gateway", "ws://127.0.0.1:1", "--ledger-file", "a"]).unwrap();
+        assert_eq!(job.ledger, LedgerMode::Full);
+    }
+}

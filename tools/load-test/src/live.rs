@@ -1,0 +1,163 @@
+//! The live line on standard error: a spinner or bar on a terminal, a plain line a second
+//! elsewhere, nothing if quiet. Never writes to standard output.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Now {
+    pub(crate) shards_up: u64,
+    pub(crate) shards: u64,
+    pub(crate) events: u64,
+    /// How many will come, if that is known.
+    pub(crate) expected: Option<u64>,
+    pub(crate) cpu_ns: u64,
+}
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Live {
+    way: Way,
+    title: String,
+    phase: &'static str,
+    last: Option<(Instant, Now)>,
+    rate_per_s: f64,
+    cpu_percent: f64,
+}
+
+#[derive(Debug)]
+enum Way {
+    Bar(ProgressBar),
+    Lines,
+    Quiet,
+}
+
+impl Live {
+    pub(crate) fn new(title: String, quiet: bool) -> Self {
+        let way = if quiet {
+            Way::Quiet
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            // The template is a constant that indicatif understands; without it, its own.
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            Way::Bar(bar)
+        } else {
+            Way::Lines
+        };
+        Self { way, title, phase: "", last: None, rate_per_s: 0.0, cpu_percent: 0.0 }
+    }
+
+    /// A new phase of the job; said at once.
+    pub(crate) fn phase(&mut self, phase: &'static str) {
+        self.phase = phase;
+        match &self.way {
+            Way::Bar(bar) => bar.set_message(format!("{}: {phase}", self.title)),
+            Way::Lines => eprintln!("{}: {phase}", self.title),
+            Way::Quiet => {}
+        }
+    }
+
+    /// Shows what there is now, if it is time to.
+    pub(crate) fn show(&mut self, now: Now) {
+        let every = match &self.way {
+            Way::Bar(_) => BAR_EVERY,
+            Way::Lines => LINES_EVERY,
+            Way::Quiet => return,
+        };
+        let at = Instant::now();
+        if let Some((last_at, last)) = self.last {
+            let span_s = at.duration_since(last_at).as_secs_f64();
+            if span_s < every.as_secs_f64() {
+                return;
+            }
+            self.rate_per_s = now.events.saturating_sub(last.events) as f64 / span_s;
+            self.cpu_percent = now.cpu_ns.saturating_sub(last.cpu_ns) as f64 / span_s / 1e7;
+        }
+        self.last = Some((at, now));
+        let text = self.text(now);
+        match &self.way {
+            Way::Bar(bar) => {
+                bar.set_message(text);
+                bar.tick();
+            }
+            Way::Lines => eprintln!("{text}"),
+            Way::Quiet => {}
+        }
+    }
+
+    fn text(&self, now: Now) -> String {
+        let Now { shards_up, shards, events, expected, .. } = now;
+        let of = expected.filter(|_| events > 0).map_or(String::new(), |expected| {
+            format!(" of {} ({:.0} %)", spaced(expected), 100.0 * events as f64 / expected as f64)
+        });
+        format!(
+            "{}: {}: {shards_up}/{shards} shards up, {} events{of}, {} events/s, CPU {:.0} %",
+            self.title,
+            self.phase,
+            spaced(events),
+            spaced(self.rate_per_s as u64),
+            self.cpu_percent
+        )
+    }
+
+    /// Takes the line away: the report follows.
+    pub(crate) fn end(&self) {
+        if let Way::Bar(bar) = &self.way {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn spaced(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How often a bar is drawn.
+const BAR_EVERY: Duration = Duration::from_millis(100);
+/// How often a line is printed.
+const LINES_EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
+            assert_eq!(spaced(number), text);
+        }
+    }
+
+    #[test]
+    fn the_line_tells_progress_and_rate() {
+        let mut live = Live::new("paced".to_owned(), true);
+        live.phase = "traffic";
+        live.rate_per_s = 20_000.4;
+        let now = Now { shards_up: 3, shards: 4, events: 50, expected: Some(200), cpu_ns: 0 };
+        let text = live.text(now);
+        assert_eq!(
+            text,
+            "paced: traffic: 3/4 shards up, 50 events of 200 (25 %), 20,000 events/s, CPU 0 %"
+        );
+    }
+}
