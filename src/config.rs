@@ -281,7 +281,8 @@ pub struct Limits {
     /// Helper threads: DNS, files, [`Context::spawn_blocking`](crate::Context::spawn_blocking).
     /// Default 2.
     pub helper_threads: usize,
-    /// Payloads of one shard that are handled before the next shard has its turn. Default 256.
+    /// Payloads of one shard that are handled in one go before the next shard has its turn. Default
+    /// 256.
     pub payloads_per_turn: u32,
     /// How long a core handles payloads before it looks at timers, commands and the handler's
     /// futures. Default 2 ms; one payload is never interrupted.

@@ -75,7 +75,6 @@ pub(crate) struct Core<H: Handler> {
     /// Dials so far: names the answers of the resolver.
     pub(super) dials: u64,
     pub(super) trim_at: Option<Time>,
-    turn: u64,
 }
 
 /// A shard and where it stands with this core.
@@ -90,9 +89,6 @@ pub(crate) struct Slot {
     told_ready: bool,
     /// Time in which this shard's connection was held and so not read.
     held: Held,
-    /// The turn in which `budget` was filled.
-    turn: u64,
-    budget: u32,
 }
 
 /// How long a shard was held back; not the peer's fault either.
@@ -127,6 +123,10 @@ pub(super) struct Unread {
 
 /// Gaps shorter than this are the ordinary course of a loop.
 const UNREAD_GAP_MIN: Duration = Duration::from_millis(100);
+
+/// A link whose backlog is so long, in bytes, is not read until it has been worked off. What the
+/// kernel has received by then comes on top: at most the core's receive buffers.
+const BACKLOG_LEN_MAX: usize = 64 * 1024;
 
 /// Completions handled between two looks at the ring.
 const COMPLETIONS_PER_LOOK: u32 = 256;
@@ -181,8 +181,6 @@ impl<H: Handler> Core<H> {
                 resolving: None,
                 told_ready: false,
                 held: Held::default(),
-                turn: 0,
-                budget: 0,
             })
             .collect();
         Self {
@@ -208,7 +206,6 @@ impl<H: Handler> Core<H> {
             refused: None,
             dials: 0,
             trim_at: None,
-            turn: 0,
         }
     }
 
@@ -227,7 +224,6 @@ impl<H: Handler> Core<H> {
     ///
     /// The ring's own, which nothing can mend.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
-        self.turn += 1;
         self.desk.stage.metrics.counters.turns += 1;
         let end = self.clock.now() + self.limits.turn;
         self.ring.signal(false);
@@ -334,8 +330,8 @@ impl<H: Handler> Core<H> {
         slot.shard.heard(now);
         let mut used = 0;
         if link.backlog.is_empty() {
-            slot.fill_budget(self.turn, self.limits.payloads_per_turn);
-            let received = slot.shard.receive(now, bytes, &mut slot.budget, &mut self.desk);
+            let mut budget = self.limits.payloads_per_turn;
+            let received = slot.shard.receive(now, bytes, &mut budget, &mut self.desk);
             if let Flow::Ended(end) = received.flow {
                 return Some(end);
             }
@@ -354,12 +350,14 @@ impl<H: Handler> Core<H> {
         None
     }
 
-    /// Gives each link with a backlog its share.
+    /// Gives the links with a backlog their shares, in turn, until the turn is over; each of them
+    /// one at the least, so that reaping alone cannot starve them.
     fn work_off_backlogs(&mut self, end: Time) {
-        for _ in 0..self.runnable.len() {
-            let Some(key) = self.runnable.pop_front() else { break };
+        let mut owed = self.runnable.len();
+        while let Some(key) = self.runnable.pop_front() {
             self.work_off(key);
-            if self.clock.now() >= end {
+            owed = owed.saturating_sub(1);
+            if owed == 0 && self.clock.now() >= end {
                 break;
             }
         }
@@ -371,13 +369,13 @@ impl<H: Handler> Core<H> {
         let Some(local) = link.shard else { return };
         let slot = &mut self.shards[local as usize];
         let mut ended = None;
+        let mut budget = self.limits.payloads_per_turn;
         while !link.backlog.is_empty() {
             let now = self.clock.now();
-            slot.fill_budget(self.turn, self.limits.payloads_per_turn);
-            let Slot { shard, budget, .. } = &mut *slot;
             // It waits at least since then: rather too long a latency shown than too short.
             let since = link.backlog_since.unwrap_or(now);
-            let received = shard.receive(since, link.backlog.front(), budget, &mut self.desk);
+            let front = link.backlog.front();
+            let received = slot.shard.receive(since, front, &mut budget, &mut self.desk);
             link.backlog.consume(received.used, &mut self.desk.pool);
             if link.backlog.is_empty() {
                 link.backlog_since = None;
@@ -536,8 +534,12 @@ impl<H: Handler> Core<H> {
         let is_held = slot.shard.is_held(self.desk.is_halted());
         let Some(link) = self.links.find(key) else { return };
         match (is_held, link.hold) {
-            (true, Hold::None | Hold::Pool) => self.set_hold(key, Hold::Paused),
+            (true, Hold::None | Hold::Pool | Hold::Backlog) => self.set_hold(key, Hold::Paused),
             (false, Hold::Paused) => self.set_hold(key, Hold::None),
+            (false, Hold::None) if link.backlog.len() >= BACKLOG_LEN_MAX => {
+                self.set_hold(key, Hold::Backlog);
+            }
+            (false, Hold::Backlog) if link.backlog.is_empty() => self.set_hold(key, Hold::None),
             _ => {}
         }
     }
@@ -583,12 +585,3 @@ impl<H: Handler> Core<H> {
     }
 }
 
-impl Slot {
-    /// The first time in a turn, sets what the shard may have in it.
-    fn fill_budget(&mut self, turn: u64, payloads_per_turn: u32) {
-        if self.turn != turn {
-            self.turn = turn;
-            self.budget = payloads_per_turn;
-        }
-    }
-}

@@ -71,6 +71,8 @@ pub(crate) enum Hold {
     Paused,
     /// The pool is full, and this link is among the largest.
     Pool,
+    /// Its backlog is long enough.
+    Backlog,
 }
 
 /// A connection.

@@ -183,7 +183,8 @@ impl<H: Handler> Core<H> {
         for (key, link) in self.links.iter_mut() {
             let Some(local) = link.shard else { continue };
             let shard = &self.shards[local as usize].shard;
-            if link.hold != Hold::Paused && shard.held_len() + link.backlog.len() >= LARGE_LEN {
+            let is_ours = matches!(link.hold, Hold::None | Hold::Pool);
+            if is_ours && shard.held_len() + link.backlog.len() >= LARGE_LEN {
                 large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
             } else if link.hold == Hold::Pool {
                 small_again.push(key);

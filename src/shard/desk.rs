@@ -56,9 +56,9 @@ pub(crate) struct Stage<H> {
 }
 
 /// So many panics within [`PANIC_WINDOW`] end a core's dispatches.
-pub const PANICS_MAX: usize = 3;
+const PANICS_MAX: usize = 3;
 /// See [`PANICS_MAX`].
-pub const PANIC_WINDOW: Duration = Duration::from_secs(10);
+const PANIC_WINDOW: Duration = Duration::from_secs(10);
 
 /// Where a dispatch stands, for the handler's context.
 #[derive(Clone, Copy, Debug)]

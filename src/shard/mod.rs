@@ -161,10 +161,7 @@ impl Shard {
             };
             let (n, opened) = match wire.open(&bytes[used..], &mut desk.pool, &mut desk.payload) {
                 Ok(opened) => opened,
-                Err(error) => {
-                    self.wire_error = Some(error);
-                    break Flow::Ended(end_of(error));
-                }
+                Err(error) => break Flow::Ended(self.broke(error)),
             };
             used += n;
             match opened {
@@ -310,6 +307,12 @@ impl Shard {
     /// Bytes of this connection came, whether or not they can be looked at now.
     pub fn heard(&mut self, now: Time) {
         self.session.heard(now);
+    }
+
+    /// The bytes of this connection cannot be read any further: how it ends.
+    pub fn broke(&mut self, error: WireError) -> LinkEnd {
+        self.wire_error = Some(error);
+        end_of(error)
     }
 
     /// Starts: the shard dials when it is its turn.

@@ -86,6 +86,23 @@ fn the_outbox_is_bounded_and_full_is_an_answer() {
     run.stop().unwrap();
 }
 
+#[test]
+fn a_shard_that_is_slower_than_its_socket_is_not_read_ahead_without_bound() {
+    let run = Run::start(gateway(4).traffic(traffic(4, 10_000, None)), |config| {
+        let mut limits = shardring::Limits::default();
+        limits.payloads_per_turn = 1;
+        limits.turn = Duration::from_micros(50);
+        config.limits(limits).cores(1)
+    });
+    let report = run.traffic_done(4);
+    assert!(report.is_clean(), "{report:#?}");
+    let counters = run.engine.handle().metrics().wait().unwrap().counters;
+    // Four backlogs of 64 KiB, one GUILD_CREATE each, and what the ring's buffers held.
+    assert!(counters.pool_peak_len < 4 << 20, "{} bytes", counters.pool_peak_len);
+    assert_eq!(run.gateway.stats().connections, 4);
+    run.stop().unwrap();
+}
+
 /// Pauses its shard at the n-th event of it.
 struct Pauser {
     log: Arc<Mutex<Log>>,

@@ -255,7 +255,12 @@ impl<'a> Job<'a> {
                 first_at = Some(Instant::now());
                 tick.live.phase("traffic");
             }
-            if self.expected.is_some_and(|expected| events >= expected) {
+            // Sessions that faults end and start anew may bring more than was reckoned with.
+            let rest = if self.has_faults() { FAULTS_REST } else { Duration::ZERO };
+            if self.expected.is_some_and(|expected| events >= expected)
+                && events == last.0
+                && last.1.elapsed() >= rest
+            {
                 self.read_window(tick.report);
                 return Ok(End::Complete);
             }
@@ -286,6 +291,13 @@ impl<'a> Job<'a> {
                 self.read_window(tick.report);
                 return Err(end);
             }
+        }
+    }
+
+    fn has_faults(&self) -> bool {
+        match &self.plan.gateway {
+            GatewayPlan::Embedded { faults, .. } => !faults.is_empty(),
+            GatewayPlan::At { .. } => false,
         }
     }
 
@@ -356,6 +368,15 @@ impl<'a> Job<'a> {
             tick.report.fail(format!("the replay gateway ended: {}", child.complaints()));
             return Err(End::Broken);
         }
+        // The process may be there and its event loop gone.
+        if self.child.is_some()
+            && tick.report.ready_ms.is_some()
+            && self.watch.sum(|core| &core.up) == 0
+            && http::traffic_info(&self.url).is_none()
+        {
+            tick.report.fail("the replay gateway does not answer any more");
+            return Err(End::Broken);
+        }
         Ok(())
     }
 
@@ -367,7 +388,6 @@ impl<'a> Job<'a> {
     fn finish(mut self, end: &End, live: &mut Live, report: &mut Report) {
         report.shards_up = self.watch.sum(|core| &core.up);
         report.events_expected = self.expected;
-        report.events = self.watch.sum(|core| &core.events);
         report.rss_end_kib = process::rss_kib().ok();
         report.rss_peak_kib = process::rss_peak_kib().ok();
         match self.metrics() {
@@ -391,7 +411,7 @@ impl<'a> Job<'a> {
         if let Some(child) = self.child.take() {
             match child.stop() {
                 Ok(stats) => report.set_gateway(stats),
-                Err(error) => report.problem(error.to_string()),
+                Err(error) => report.fail(error.to_string()),
             }
         }
         let ours = self.folder.path("client.ledger");
@@ -581,6 +601,8 @@ const START_PATIENCE: Duration = Duration::from_secs(300);
 const QUIET_MIN: Duration = Duration::from_secs(3);
 /// Or this many mean gaps of the pace.
 const QUIET_GAPS: f64 = 30.0;
+/// With faults: no event for so long after all that was expected.
+const FAULTS_REST: Duration = Duration::from_secs(2);
 /// A pause in a capture that is played.
 const CAPTURE_QUIET_MAX: Duration = Duration::from_secs(60);
 /// While a shard is down it may take so much longer.

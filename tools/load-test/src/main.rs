@@ -23,11 +23,13 @@ mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::cli::Cli;
 use crate::report::Outcome;
@@ -47,19 +49,29 @@ fn main() -> ExitCode {
         }
     };
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second signal ends the process at once: registered before the one that sets the flag.
-        let twice = signal_hook::flag::register_conditional_shutdown(
-            signal,
-            128 + signal,
-            Arc::clone(&interrupted),
-        );
-        let once = signal_hook::flag::register(signal, Arc::clone(&interrupted));
-        if let Err(error) = twice.and(once) {
-            eprintln!("load-test: cannot watch for signals: {error}");
-            return ExitCode::from(Outcome::Failed.exit_code());
-        }
+    if let Err(error) = watch_signals(Arc::clone(&interrupted)) {
+        eprintln!("load-test: cannot watch for signals: {error}");
+        return ExitCode::from(Outcome::Failed.exit_code());
     }
     let outcome = scenario::run(&plan, &interrupted);
     ExitCode::from(outcome.exit_code())
 }
+
+/// The first SIGINT or SIGTERM ends the job, with the report so far; a later one ends the process.
+fn watch_signals(interrupted: Arc<AtomicBool>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut first: Option<Instant> = None;
+        for signal in signals.forever() {
+            // Some senders signal process and process group: that is one wish, not two.
+            if first.get_or_insert_with(Instant::now).elapsed() > SAME_WISH {
+                std::process::exit(128 + signal);
+            }
+            interrupted.store(true, Ordering::Relaxed);
+        }
+    })?;
+    Ok(())
+}
+
+/// Signals within this time of the first one mean the same.
+const SAME_WISH: Duration = Duration::from_millis(500);

@@ -272,13 +272,14 @@ impl Handler for Probe {
         let shard = &mut shards[cx.shard().id as usize];
         shard.last_s = s;
         if let Some(page) = page {
-            let id = if self.bench.task.by_id { id } else { 0 };
+            // A capture's events are known by number; its start guilds are generated all the same.
+            let id = if self.bench.task.by_id || s < shard.first_s { id } else { 0 };
             page.push(Record { session: shard.session, s: s as u32, flags: 0, id, hash });
         }
         if s < shard.first_s {
             return bump(&watch.start_guilds, 1);
         }
-        if id == 0 {
+        if id == 0 && self.bench.task.by_id {
             seen.without_id += 1;
         }
         if watch.events.load(Ordering::Relaxed) == 0 {
