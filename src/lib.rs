@@ -1,6 +1,198 @@
 //! Thousands of Discord gateway shards from one pinned io_uring thread per core.
+//!
+//! You write a [`Handler`]; the engine holds the connections, keeps the sessions alive over
+//! everything that Discord and the network do to them, and calls the handler with events that
+//! borrow the received bytes: no copy after inflating, no lock, no allocation per event. It is for
+//! the very largest bots: for one with a few shards any library will do.
+//!
+//! ```no_run
+//! use shardring::model::ChannelId;
+//! use shardring::{Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link};
+//! use shardring::{ShardId, Shards, Token};
+//!
+//! struct Bot {
+//!     seen: u64,
+//! }
+//!
+//! impl Handler for Bot {
+//!     fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+//!         match event {
+//!             Event::MessageCreate(m) if m.content.starts_with("!ping") => {
+//!                 let channel = m.channel_id; // a copy: the event ends with this call
+//!                 cx.spawn(async move { reply(channel, "pong").await });
+//!             }
+//!             _ => self.seen += 1,
+//!         }
+//!     }
+//!
+//!     fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
+//!         if let Link::SessionLost { first_seq, last_seq, .. } = link {
+//!             alarm(cx.shard(), first_seq, last_seq);
+//!         }
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), shardring::Error> {
+//!     let intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::MESSAGE_CONTENT;
+//!     let config = Config::builder(Token::from_env("DISCORD_TOKEN")?, intents)
+//!         .interest(Interest::typed([EventKind::MessageCreate]))
+//!         .shards(Shards::range(0..64, 64))
+//!         .gateway_url("ws://127.0.0.1:8080") // no TLS yet: see "What is not there yet"
+//!         .build()?;
+//!     let engine = Engine::start(config, |_core| Ok(Bot { seen: 0 }))?; // one handler per core
+//!     engine.handle().ready().wait()?;
+//!     engine.join()
+//! }
+//!
+//! async fn reply(channel: ChannelId, text: &str) { /* the HTTP client of your choice */ }
+//! fn alarm(shard: ShardId, first_seq: u64, last_seq: Option<u64>) { /* tell somebody */ }
+//! ```
+//!
+//! # The loop
+//!
+//! 1. **Start.** [`Config::builder`] takes the token and the intents, and checks every value in
+//!    [`build`](ConfigBuilder::build), before anything runs. [`Engine::start`] pins one thread to
+//!    each core, makes a handler on each by the factory, and returns when all run; what the machine
+//!    does not allow (io_uring, descriptors, locked memory) is an error with its cure.
+//! 2. **Ready.** Shards connect after that, as fast as the session start limit allows
+//!    ([`max_concurrency`](ConfigBuilder::max_concurrency)). [`Handle::ready`] resolves when each
+//!    has been READY once. Like every [`Receipt`] it is a future on any executor, and it can be
+//!    [waited](Receipt::wait) for.
+//! 3. **Events.** [`Handler::on_event`] is called on the core's thread, one call at a time. A guild
+//!    stays on its shard and a shard on its core, so what a handler keeps of a guild needs no lock.
+//! 4. **Links.** [`Handler::on_link`] tells what happens to connections and sessions: reconnects,
+//!    resumes with the number of events replayed, and [`Link::SessionLost`], which says from which
+//!    event on something may be missing. Reconnecting is the engine's affair; there is nothing to
+//!    do but to know.
+//! 5. **Stop.** [`Handle::stop`] from anywhere, then [`Engine::join`]; or [`Engine::stop`], which
+//!    is both. [`Stop::KeepSessions`] leaves the sessions resumable. [`Handler::on_stop`] is
+//!    awaited last. The library installs no signal handler; `examples/hello.rs` has one.
+//!
+//! ```no_run
+//! # use shardring::{Config, Engine, Error, Handler, Stop};
+//! # fn run(config: Config, make: fn() -> impl_::Bot) -> Result<(), Error> {
+//! let engine = Engine::start(config, move |_core| Ok(make()))?;
+//! let handle = engine.handle(); // Clone + Send: for any thread or task
+//! std::thread::spawn(move || {
+//!     let first = handle.failure().wait(); // an error that does not mend itself
+//!     eprintln!("{first:?}");
+//!     handle.stop(Stop::EndSessions);
+//! });
+//! engine.join()
+//! # }
+//! # mod impl_ {
+//! #     use shardring::{Context, Event, Handler};
+//! #     pub struct Bot;
+//! #     impl Handler for Bot { fn on_event(&mut self, _: &mut Context<'_>, _: Event<'_>) {} }
+//! # }
+//! ```
+//!
+//! # What to know
+//!
+//! **Interest.** The intents decide what Discord sends, the [`Interest`] what is done with it, kind
+//! by kind: [`Skip`](Delivery::Skip) counts it and never parses it, [`Typed`](Delivery::Typed)
+//! reads it (kinds without a type come as [`Event::Untyped`], a name and its JSON tree),
+//! [`Raw`](Delivery::Raw) hands on the text as it came, [`RawAndTyped`](Delivery::RawAndTyped) does
+//! both for one copy. It is fixed at the start. No event is dropped for being unknown or odd.
+//!
+//! ```
+//! use shardring::{Delivery, EventKind, Interest};
+//! let interest = Interest::typed([EventKind::MessageCreate, EventKind::GuildCreate])
+//!     .raw([EventKind::PresenceUpdate]);
+//! assert_eq!(interest.delivery(EventKind::TypingStart), Delivery::Skip);
+//! ```
+//!
+//! **A call blocks its core.** While `on_event` runs, no other shard of that core is served. What
+//! waits belongs into [`Context::spawn`]: a future on the same thread, beside the events, for
+//! anything made for tokio's current-thread runtime or for tokio-uring. What blocks or computes for
+//! long belongs into [`Context::spawn_blocking`]: a helper thread that is not pinned. (Not tokio's
+//! own `spawn_blocking`: its threads inherit the pinning and fight the ring for the core.) Both are
+//! bounded, and give `false` if they did nothing.
+//!
+//! **Backpressure.** [`Context::pause`] ends the events of one shard after the present one, until
+//! [`Handle::unpause`]. Its socket is not read, so TCP pushes back; its heartbeats go on, and its
+//! silence does not count against it. A handler that blocks for a minute costs no reconnect of ours
+//! either: time in which a core did not read is not the peer's fault. `examples/forward.rs` joins
+//! `pause` to a bounded queue.
+//!
+//! **Panics.** A handler that panics is replaced by a new one from the factory, which hears of it
+//! by [`Handler::on_restart`]; the event counts as delivered. Three panics within ten seconds end
+//! that core's events; its heartbeats go on and [`Handle::failure`] tells. A spawned future's panic
+//! is counted and raised, never fatal. No message of ours quotes a payload. (With
+//! `panic = "abort"` there is nothing to catch: the process ends.)
+//!
+//! **Commands.** [`Context::send`] queues in the shard itself; [`Handle::send`] validates on the
+//! caller's thread, queues, and gives a receipt that resolves when the bytes are written. See
+//! [`command`]. At most 4096 bytes; 120 payloads per 60 s and shard, of which heartbeats keep
+//! theirs; what exceeds that waits in a bounded outbox, also over reconnects.
+//!
+//! **Limits.** Every queue, buffer and loop has a bound, and each bound a name in [`Limits`]:
+//!
+//! ```
+//! use shardring::Limits;
+//! let mut limits = Limits::default();
+//! limits.helper_threads = 4;
+//! limits.wire.inflated_len_max = 16 << 20; // bytes; a longer message is a typed error
+//! ```
+//!
+//! **Memory.** Buffers belong to a core, not to a connection. A core has 2 MiB of receive buffers,
+//! at most 1 MiB of metrics, and a pool for messages that are not yet whole, which grows to
+//! [`Limits::pool`] and no further: when it is full the largest receivers wait and TCP pushes back.
+//! A shard itself keeps its session and, with zlib-stream, the state of its inflater, which is the
+//! larger part of it by far; `load-test --scenario memory-a` of the repository measures what that
+//! comes to.
+//!
+//! **Errors.** [`Error`] is what ends a call, a core or the engine: it says [what](ErrorKind) it is
+//! about and [whose fault](Fault) it was. What befalls a connection is no error but a [`Link`]
+//! notice, since the session survives it. Neither holds a token or a byte of a payload.
+//!
+//! **Metrics.** [`Handle::metrics`] merges what the cores counted and timed: latencies as
+//! histograms, counters in all and by kind, and each shard with the age of its last
+//! acknowledgement. See [`metrics`].
+//!
+//! # What is not there yet
+//!
+//! TLS (so a bot needs a local proxy that speaks it: only `ws://` is accepted), zstd,
+//! `GET /gateway/bot` (give [`shards`](ConfigBuilder::shards) and
+//! [`max_concurrency`](ConfigBuilder::max_concurrency) yourself), HTTP proxies, sessions handed
+//! over to another process, and typed forms of the kinds that are not in [`EventSet::TYPED`]. There
+//! is no REST client, no cache and no command framework, and there will be none.
+//!
+//! # The map
+//!
+//! Payload is pushed down one corridor; orders to the world are pulled out of it:
+//!
+//! ```text
+//! socket ─ driver ─▶ shard ─▶ wire: WebSocket frame → inflate ─▶ decode: envelope → tape → arena
+//!                      ▲                                                    └─▶ Handler::on_event
+//! commands ────────────┘  session · heartbeat · identify gate · outbox · close codes
+//! ```
+//!
+//! | room | what it does | I/O |
+//! |---|---|---|
+//! | `config`, `error` | what a user may set; whose fault it is. Re-exported here | no |
+//! | [`command`] | what a bot may say, and its JSON text | no |
+//! | [`model`] | Discord's objects and events as data; THE list of events | no |
+//! | [`metrics`] | what a core counted and timed; merging | no |
+//! | [`wire`] | bytes to payload text and back: upgrade, frames, inflate | no |
+//! | [`decode`] | text to tape to values, in scratch that a core lends | no |
+//! | [`shard`] | the protocol of one shard, and the spine | no |
+//! | [`clock`] | what time it is and what is random: arguments, always | no |
+//! | `driver` | threads, pinning, io_uring, [`Engine`], [`Handle`] | all of it |
+//!
+//! The rooms without I/O build without the feature `driver` (on by default) and are public as
+//! [`sans_io`], outside of semantic versioning. The first function to read is
+//! [`Shard::receive`](sans_io::shard::Shard::receive).
+//!
+//! # Further
+//!
+//! `README.md` has the machine's limits (kernel, seccomp, rlimits), the replay gateway, the load
+//! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `metrics`.
+//! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]
+// Without the driver nobody calls what is there for it.
+#![cfg_attr(not(feature = "driver"), allow(dead_code))]
 
 #[doc(hidden)]
 pub mod clock;
