@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use replay_gateway::ledger::SessionLost;
 use replay_gateway::traffic::schedule::Pace;
+use shardring::shard::notice::State;
 use shardring::{
     Config, Delivery, Engine, EventKind, Handle, Intents, Interest, Metrics, Shards, Stop, Token,
 };
@@ -39,6 +40,7 @@ pub(crate) fn run(plan: &JobPlan, live: &mut Live, interrupted: &AtomicBool) -> 
         }
         Err(detail) => report.fail(detail),
     }
+    report.set_notes();
     live.end();
     report
 }
@@ -105,7 +107,9 @@ impl<'a> Job<'a> {
         } else {
             let others = plan.placement.others.clone();
             // A writer that may run anywhere is no less right.
-            let pin = move || drop(placement::keep_to(&others));
+            let pin = move || {
+                let _ = placement::keep_to(&others);
+            };
             let (clerk, pages) = ledger::open(&folder.path("client.ledger"), cores, pin)
                 .map_err(|error| format!("the client's ledger: {error}"))?;
             (Some(clerk), pages)
@@ -176,14 +180,27 @@ impl<'a> Job<'a> {
             if self.started_at.elapsed() > patience {
                 let up = self.watch.sum(|core| &core.up);
                 tick.report.fail(format!(
-                    "only {up} of {shards} shards were READY within {:.0} s",
-                    patience.as_secs_f64()
+                    "only {up} of {shards} shards were READY within {:.0} s{}",
+                    patience.as_secs_f64(),
+                    self.not_active()
                 ));
                 return Err(End::Broken);
             }
         }
         tick.report.ready_ms = Some(self.started_at.elapsed().as_secs_f64() * 1e3);
         Ok(())
+    }
+
+    /// What the first few shards that are not up await.
+    fn not_active(&self) -> String {
+        let metrics = self.metrics();
+        let shards = metrics.iter().flat_map(|metrics| metrics.shards());
+        let waiting: Vec<String> = shards
+            .filter(|shard| shard.state != State::Active)
+            .take(NOT_ACTIVE_MAX)
+            .map(|shard| format!("; shard {} is {:?}", shard.shard, shard.state))
+            .collect();
+        waiting.concat()
     }
 
     fn wait_guilds(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
@@ -416,11 +433,10 @@ impl<'a> Job<'a> {
         }
         let ours = self.folder.path("client.ledger");
         match (&self.plan.gateway, self.plan.ledger) {
-            (_, LedgerMode::Off) => {
-                if report.numbers_missing > 0 {
-                    report.problem(format!("{} numbers are missing", report.numbers_missing));
-                }
+            (_, LedgerMode::Off) if report.numbers_missing > 0 => {
+                report.problem(format!("{} numbers are missing", report.numbers_missing));
             }
+            (_, LedgerMode::Off) => {}
             (GatewayPlan::Embedded { .. }, _) if embedded => {
                 let theirs = self.folder.path("gateway.ledger");
                 let notices = if end.is_early() { [lost, last].concat() } else { lost };
@@ -477,11 +493,8 @@ impl Folder {
     fn make() -> io::Result<Self> {
         // The clock tells folders of one process apart: jobs follow each other in a scenario.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let name = format!(
-            "load-test-{}-{}",
-            std::process::id(),
-            now.map_or(0, |since| since.as_nanos())
-        );
+        let name =
+            format!("load-test-{}-{}", std::process::id(), now.map_or(0, |since| since.as_nanos()));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path)?;
         Ok(Self(path))
@@ -585,6 +598,8 @@ fn stop_engine(engine: Engine, report: &mut Report) {
     }
 }
 
+/// Shards that the report of a missing READY names.
+const NOT_ACTIVE_MAX: usize = 5;
 /// Between two looks at the job.
 const TICK: Duration = Duration::from_millis(20);
 /// Between two looks at the child and at the engine's errors.
