@@ -1,5 +1,6 @@
 //! A client that logs one or more shards in and throws away what comes: it shows what the gateway
-//! itself costs. `drain ADDRESS:PORT [SHARDS] [zlib|none]`; ends when nothing came for two seconds.
+//! itself costs. `drain ADDRESS:PORT [SHARDS] [zlib|none]`; ends when nothing came for two seconds
+//! after the first MiB.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +20,7 @@ fn main() -> std::io::Result<()> {
     }
     let (mut bytes, mut first, mut last) = (0u64, None, Instant::now());
     let mut buffer = vec![0; 256 * 1024];
-    while last.elapsed() < Duration::from_secs(2) || first.is_none() {
+    while last.elapsed() < Duration::from_secs(2) || bytes < 1 << 20 {
         let mut came = false;
         for stream in &mut streams {
             match stream.read(&mut buffer) {

@@ -45,6 +45,8 @@ pub(crate) struct Conn {
     pub(crate) block: Option<(Arc<Block>, usize)>,
     /// Payloads that wait for the end of the block.
     pub(crate) waiting: VecDeque<String>,
+    /// Since when, as far as the pump has seen.
+    pub(crate) waiting_since_ns: Option<u64>,
     pub(crate) session: Option<usize>,
     pub(crate) shard: Option<u32>,
     /// The last sequence number queued on this connection.
@@ -86,6 +88,7 @@ impl Conn {
             codec: Codec::new(Compression::None, Framing::Whole),
             block: None,
             waiting: VecDeque::new(),
+            waiting_since_ns: None,
             session: None,
             shard: None,
             sent_s: 0,

@@ -3,9 +3,10 @@
 
 use crate::config::Framing;
 use crate::conn::{Conn, Doom, Phase};
-use crate::core::{Core, Effect, Timer, Wrote};
+use crate::core::{Core, Effect, Timer};
 use crate::faults::{Action, Fault, Injection, When};
 use crate::frame;
+use crate::payload::Wrote;
 use crate::protocol::INVALID_SESSION;
 use crate::session::Source;
 use crate::traffic::{Rng, write_envelope};

@@ -29,17 +29,20 @@ mod fault;
 mod faults;
 mod frame;
 mod http;
+mod input;
 pub mod intents;
 pub mod ledger;
 mod maker;
 mod out;
 mod paced;
+mod payload;
 mod protocol;
 mod pump;
 mod requests;
 mod server;
 mod session;
 mod stats;
+mod timers;
 pub mod traffic;
 
 pub use config::{

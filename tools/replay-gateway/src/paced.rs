@@ -2,7 +2,6 @@
 //! a fraction of a millisecond is numbered, compressed and queued ahead, held back, and written at
 //! its moment, so that the cost of making it is not part of the latency a client measures.
 
-use crate::codec::Compression;
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::pump;
@@ -151,10 +150,9 @@ fn send(core: &mut Core, conn: &mut Conn, slot: usize) {
         return;
     }
     let fast = core.pace().is_some_and(|pace| pace.rate_per_s > LIVE_RATE_MAX);
-    let compressed = conn.codec.compression() == Compression::ZlibStream;
     if conn.zombie || conn.out.len() > OUT_MAX {
         number_unseen(core, slot);
-    } else if !(fast && compressed && pump::one_from_block(core, conn, slot)) {
+    } else if !(fast && pump::one_from_block(core, conn, slot)) {
         pump::live(core, conn, slot);
     }
 }

@@ -239,10 +239,11 @@ fn resume(core: &mut Core, conn: &mut Conn, d: &Value) {
         return conn.send(&mut core.pool, INVALID_SESSION);
     }
     let at = (conn.slot, conn.id);
-    if let Some(session) = core.session_mut(slot)
-        && let Some((old_slot, old_id)) = session.conn.replace(at)
-    {
-        core.effects.push(Effect::Kick { slot: old_slot, id: old_id, code: 4000 });
+    if let Some(session) = core.session_mut(slot) {
+        session.queued_s = seq;
+        if let Some((old_slot, old_id)) = session.conn.replace(at) {
+            core.effects.push(Effect::Kick { slot: old_slot, id: old_id, code: 4000 });
+        }
     }
     conn.session = Some(slot);
     conn.sent_s = seq;

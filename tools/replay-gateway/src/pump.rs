@@ -5,12 +5,13 @@
 use crate::codec::Compression;
 use crate::config::{Framing, Start};
 use crate::conn::{Conn, Phase};
-use crate::core::{Core, Effect, Wrote};
+use crate::core::{Core, Effect};
 use crate::fault;
 use crate::faults::When;
 use crate::ledger::{Record, TRAFFIC};
 use crate::maker::StreamKey;
 use crate::out::WRITE_BYTES;
+use crate::payload::Wrote;
 use crate::session::Source;
 use crate::traffic::BLOCK_EVENTS;
 
@@ -40,9 +41,10 @@ pub(crate) fn pump(core: &mut Core, conn: &mut Conn) -> bool {
     if !settled(core, conn, slot) {
         return true;
     }
-    if core.pace().is_none() && traffic_flows(core, slot) {
-        return flat(core, conn, slot);
+    if traffic_flows(core, slot) {
+        return core.pace().is_none() && flat(core, conn, slot);
     }
+    conn.leave_block(&mut core.pool);
     captured_flat(core, conn, slot)
 }
 
@@ -62,6 +64,13 @@ fn catch_up(core: &mut Core, conn: &mut Conn, slot: usize, last_s: u64) {
         let wrote = core.write_payload(slot, s, &mut text);
         encode(core, conn, &text, wrote);
         core.scratch = text;
+    }
+    note_queued(core, conn, slot);
+}
+
+fn note_queued(core: &mut Core, conn: &Conn, slot: usize) {
+    if let Some(session) = core.session_mut(slot) {
+        session.queued_s = conn.sent_s;
     }
 }
 
@@ -102,6 +111,10 @@ fn settled(core: &mut Core, conn: &mut Conn, slot: usize) -> bool {
     if !std::mem::replace(&mut session.ready, true) {
         core.ready_sessions += 1;
         core.effects.push(Effect::Started); // it may be the last one awaited
+    }
+    if core.blocks.is_some() {
+        // Blocks come next, each from a fresh context: a thousand idle contexts are not kept.
+        conn.codec.rest(&mut core.pool);
     }
     fault::fire(core, conn, When::Ready);
     false
@@ -192,6 +205,9 @@ fn from_block(
     want: u64,
     bytes_max: usize,
 ) -> Taken {
+    if waited_too_long(core, conn) {
+        conn.leave_block(&mut core.pool);
+    }
     if conn.block.is_none() && !enter_block(core, conn, slot, k) {
         return if conn.starving { Taken::Starving } else { Taken::Nothing };
     }
@@ -215,6 +231,17 @@ fn from_block(
     Taken::Events(count as u64)
 }
 
+/// Whether a payload has waited for the end of its block for a quarter of the heartbeat interval:
+/// with thousands of shards a block may last longer than an ACK may take.
+fn waited_too_long(core: &Core, conn: &mut Conn) -> bool {
+    if conn.waiting.is_empty() {
+        conn.waiting_since_ns = None;
+        return false;
+    }
+    let since_ns = *conn.waiting_since_ns.get_or_insert(core.now_ns);
+    core.now_ns - since_ns > u64::from(core.config.heartbeat_interval_ms) * 250_000
+}
+
 /// Paced: numbers and queues the next event from the shared block. False: no block can serve.
 pub(crate) fn one_from_block(core: &mut Core, conn: &mut Conn, slot: usize) -> bool {
     let Some(session) = core.session(slot) else { return false };
@@ -233,6 +260,7 @@ fn number_block(core: &mut Core, slot: usize, marks: &[(u64, u64)]) {
     let Some(session) = core.session_mut(slot) else { return };
     let (key, count) = (session.key, marks.len() as u64);
     let first_s = session.number(Source::Traffic, count);
+    session.queued_s = session.last_s;
     session.trim(events_max, bytes_max, first_s);
     core.stats.numbered += count;
     core.stats.traffic_numbered += count;
@@ -315,6 +343,7 @@ pub(crate) fn live(core: &mut Core, conn: &mut Conn, slot: usize) {
             wrote = core.write_payload(slot, s, &mut text);
         }
         encode(core, conn, &text, wrote);
+        note_queued(core, conn, slot);
     }
     core.scratch = text;
 }
@@ -348,6 +377,7 @@ pub(crate) fn captured_next(core: &mut Core, conn: &mut Conn, slot: usize) -> Op
         let wrote = core.write_payload(slot, s, &mut text);
         encode(core, conn, &text, wrote);
         core.scratch = text;
+        note_queued(core, conn, slot);
     }
     Some(due_ns)
 }

@@ -7,13 +7,11 @@
 use crate::config::{Config, Start};
 use crate::conn::{Conn, Doom, Phase};
 use crate::control::Command;
-use crate::core::{Core, Effect, Timer};
-use crate::faults::When;
-use crate::frame::{self, Parsed};
+use crate::core::{Core, Timer};
 use crate::maker::Blocks;
 use crate::paced::Paced;
 use crate::stats::Stats;
-use crate::{control, fault, http, protocol, pump};
+use crate::{control, input, pump};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::cmp::Reverse;
@@ -35,7 +33,7 @@ pub(crate) struct Server {
     pub(crate) links: Vec<Option<Link>>,
     next_id: u64,
     accepted: u32,
-    timers: BinaryHeap<Reverse<(u64, Timer)>>,
+    pub(crate) timers: BinaryHeap<Reverse<(u64, Timer)>>,
     /// Connections that may have something to send, in turn.
     runnable: VecDeque<(usize, u64)>,
     pub(crate) paced: Paced,
@@ -208,7 +206,8 @@ impl Server {
         self.links[slot] = Some(Link { conn, stream });
     }
 
-    fn heartbeat_deadline_ns(&self) -> u64 {
+    /// How long a connection may be without a heartbeat.
+    pub(crate) fn heartbeat_deadline_ns(&self) -> u64 {
         let config = &self.core.config;
         match config.heartbeat_deadline_ms {
             0 => u64::from(config.heartbeat_interval_ms) * 1_500_000,
@@ -234,7 +233,7 @@ impl Server {
                 }
                 Ok(count) => {
                     link.conn.input.extend_from_slice(&self.buffer[..count]);
-                    on_input(&mut self.core, &mut link.conn);
+                    input::on_input(&mut self.core, &mut link.conn);
                     if link.conn.zombie {
                         break;
                     }
@@ -286,6 +285,7 @@ impl Server {
             return;
         }
         let closing = link.conn.phase == Phase::Closing;
+        link.conn.out.held &= !closing && link.conn.doom.is_none();
         if let Some(code) = link.conn.close_code.take() {
             *self.core.stats.closes_sent.entry(code).or_default() += 1;
         }
@@ -353,141 +353,6 @@ impl Server {
         link.conn.codec.rest(&mut self.core.pool);
     }
 
-    fn run_timers(&mut self) {
-        while let Some(Reverse((at_ns, timer))) = self.timers.peek().copied() {
-            if at_ns > self.core.now_ns {
-                return;
-            }
-            self.timers.pop();
-            self.on_timer(timer);
-        }
-    }
-
-    fn link_of(&mut self, slot: usize, id: u64) -> Option<&mut Link> {
-        self.links.get_mut(slot)?.as_mut().filter(|link| link.conn.id == id)
-    }
-
-    fn on_timer(&mut self, timer: Timer) {
-        match timer {
-            Timer::Heartbeat(slot, id) => self.check_heartbeat(slot, id),
-            Timer::Linger(slot, id) => {
-                if self.link_of(slot, id).is_some() {
-                    self.end(slot);
-                }
-            }
-            Timer::Fault(slot, id, ms) => {
-                let Some(Some(link)) = self.links.get_mut(slot) else { return };
-                if link.conn.id == id {
-                    fault::fire(&mut self.core, &mut link.conn, When::AfterMs(ms));
-                    self.queue(slot);
-                }
-            }
-            Timer::Expire(slot, uid) => {
-                let ttl_ns = self.core.config.session_ttl_ms * 1_000_000;
-                let now_ns = self.core.now_ns;
-                let expired = self.core.session(slot).is_some_and(|session| {
-                    session.uid == uid
-                        && session.conn.is_none()
-                        && session.detached_at_ns + ttl_ns <= now_ns
-                });
-                if expired {
-                    self.core.end_session(slot);
-                }
-            }
-            Timer::Guilds(slot, uid) => {
-                if self.core.session(slot).is_some_and(|session| session.uid == uid) {
-                    self.core.number_guilds(slot);
-                    self.core.effects.push(Effect::Wake(slot));
-                }
-            }
-            Timer::Start => self.start_traffic(),
-        }
-    }
-
-    fn check_heartbeat(&mut self, slot: usize, id: u64) {
-        let (now_ns, deadline_ns) = (self.core.now_ns, self.heartbeat_deadline_ns());
-        let code = self.core.config.heartbeat_close;
-        let Some(link) = self.link_of(slot, id) else { return };
-        let due_ns = link.conn.last_heartbeat_ns + deadline_ns;
-        if due_ns > now_ns {
-            self.timers.push(Reverse((due_ns, Timer::Heartbeat(slot, id))));
-            return;
-        }
-        if link.conn.zombie {
-            return; // a zombie does not care
-        }
-        if link.conn.phase == Phase::Http {
-            return self.end(slot);
-        }
-        let open = link.conn.phase == Phase::Open;
-        link.conn.close(code, "No heartbeat came in time.");
-        self.core.stats.heartbeats_late += u64::from(open);
-        self.queue(slot);
-    }
-
-    /// What others left to be done.
-    fn run_effects(&mut self) {
-        while let Some(effect) = self.core.effects.pop() {
-            match effect {
-                Effect::Kick { slot, id, code } => {
-                    if let Some(link) = self.link_of(slot, id) {
-                        link.conn.session = None;
-                        link.conn.close(code, "The session goes on elsewhere, or ended.");
-                        self.queue(slot);
-                    }
-                }
-                Effect::Wake(session) => {
-                    let conn = self.core.session(session).and_then(|session| session.conn);
-                    if let Some((slot, _)) = conn {
-                        self.queue(slot);
-                    }
-                }
-                Effect::Timer(at_ns, timer) => self.timers.push(Reverse((at_ns, timer))),
-                Effect::Started => self.consider_start(),
-            }
-        }
-    }
-
-    fn start_condition(&self) -> Option<Start> {
-        let config = &self.core.config;
-        config.capture.as_ref().map(|c| c.start).or(config.traffic.map(|t| t.start))
-    }
-
-    /// Starts the traffic if all that it waits for is there.
-    pub(crate) fn consider_start(&mut self) {
-        if self.core.started {
-            self.plan_paced();
-            return;
-        }
-        let prepared = self.core.blocks.as_ref().is_none_or(Blocks::prepared);
-        match self.start_condition() {
-            Some(Start::Shards(shards)) => {
-                if self.core.start_asked || self.core.ready_sessions < shards || !prepared {
-                    return;
-                }
-                self.core.start_asked = true;
-                let lead_ms = self.core.config.traffic.map_or(0, |traffic| traffic.lead_ms);
-                // The moment is told to those who ask as soon as it is fixed.
-                let at_ns = self.core.now_ns + lead_ms * 1_000_000;
-                self.core.fix_start(at_ns);
-                self.timers.push(Reverse((at_ns, Timer::Start)));
-            }
-            Some(Start::Each) => {
-                self.start_traffic();
-            }
-            Some(Start::After(_)) | None => {}
-        }
-    }
-
-    fn start_traffic(&mut self) {
-        self.core.fix_start(self.core.now_ns);
-        self.core.start_counting();
-        self.plan_paced();
-        for slot in 0..self.links.len() {
-            self.queue(slot);
-        }
-    }
-
     fn on_wake(&mut self) -> bool {
         if let Some(blocks) = &mut self.core.blocks
             && blocks.collect()
@@ -520,73 +385,6 @@ impl Server {
     }
 }
 
-/// Bytes came: a request, or frames.
-fn on_input(core: &mut Core, conn: &mut Conn) {
-    if conn.phase == Phase::Http {
-        if conn.doom.is_none() {
-            http::on_input(core, conn);
-        }
-        if conn.phase == Phase::Http {
-            return;
-        }
-    }
-    let mut at = 0;
-    while at < conn.input.len() && !conn.zombie {
-        match frame::parse(&conn.input[at..], FRAME_BYTES_MAX) {
-            Parsed::Partial => break,
-            Parsed::Broken(code, reason) => {
-                at = conn.input.len();
-                conn.close(code, reason);
-            }
-            Parsed::Frame(frame, len) => {
-                at += len;
-                on_frame(core, conn, frame);
-            }
-        }
-    }
-    conn.input.drain(..at);
-}
-
-fn on_frame(core: &mut Core, conn: &mut Conn, frame: frame::ClientFrame) {
-    match frame.opcode {
-        8 => return protocol::on_close(core, conn, &frame.payload),
-        9 if conn.phase == Phase::Open => {
-            // A control frame may stand between any two frames, also within a block: but blocks
-            // are queued by whole frames only, so the end of the queue is always such a place.
-            conn.out.append(|bytes| {
-                frame::write_header(frame::PONG, frame.payload.len(), bytes);
-                bytes.extend_from_slice(&frame.payload);
-            });
-            return;
-        }
-        9 | 10 => return,
-        _ => {}
-    }
-    if conn.phase != Phase::Open {
-        return; // after our close frame only the client's is of interest
-    }
-    let message = match (frame.opcode, conn.fragments.take(), frame.fin) {
-        (0, Some(mut gathered), fin) => {
-            gathered.extend_from_slice(&frame.payload);
-            if gathered.len() > FRAME_BYTES_MAX {
-                return conn.close(4002, "Payload too long.");
-            }
-            if !fin {
-                conn.fragments = Some(gathered);
-                return;
-            }
-            gathered
-        }
-        (1 | 2, None, true) => frame.payload,
-        (1 | 2, None, false) => {
-            conn.fragments = Some(frame.payload);
-            return;
-        }
-        _ => return conn.close(1002, "fragments out of order"),
-    };
-    protocol::on_message(core, conn, &message);
-}
-
 /// Whether anything will be sent from prepared blocks.
 fn uses_blocks(config: &Config) -> bool {
     let Some(traffic) = config.traffic else { return false };
@@ -610,11 +408,11 @@ const WAKER: Token = Token(usize::MAX - 1);
 const TURNS: usize = 64;
 /// Pending connections: thousands of shards may dial at once.
 const BACKLOG: i32 = 4_096;
-/// A client frame longer than this is not even gathered (the protocol's limit is 4,096 bytes).
-const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// How long a closed connection may wait for the peer's end.
 const LINGER_NS: u64 = 2_000_000_000;
 /// An event due within this time is waited for by polling without sleep.
 const SPIN_NS: u64 = 1_000_000;
-/// Above this total rate paced traffic comes from blocks: compressing live would cost too much.
-pub(crate) const LIVE_RATE_MAX: f64 = 30_000.0;
+/// Above this total rate paced traffic comes from blocks. Compressing live costs some 45 µs an
+/// event once the contexts of several connections no longer fit the cache: 20,000 a second are
+/// more than a core.
+pub(crate) const LIVE_RATE_MAX: f64 = 5_000.0;

@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) superseded: bool,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) capture_at: u64,
+    /// The last number queued on the connection that it is attached to.
+    pub(crate) queued_s: u64,
     /// It stands in the schedule of paced traffic.
     pub(crate) planned: bool,
     runs: VecDeque<Run>,
@@ -102,6 +104,7 @@ impl Session {
             superseded: false,
             schedule: None,
             capture_at: 0,
+            queued_s: 0,
             planned: false,
             runs: VecDeque::new(),
             stored_bytes: 0,
@@ -145,6 +148,12 @@ impl Session {
     /// The lowest sequence number that can be sent again.
     pub(crate) fn covered_from(&self) -> u64 {
         self.runs.front().map_or(self.last_s + 1, |run| run.first_s)
+    }
+
+    /// The first number that must be kept: what the connection has not had. Without a connection
+    /// the bounds alone decide.
+    pub(crate) fn keep_from(&self) -> u64 {
+        if self.conn.is_some() { self.queued_s + 1 } else { u64::MAX }
     }
 
     /// Forgets the oldest until at most so many events and bytes of text are kept, but nothing

@@ -110,3 +110,27 @@ pub(crate) fn note<T>(list: &mut Vec<T>, value: T) {
         list.push(value);
     }
 }
+
+/// CPU time of a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    pub(crate) user_ns: u64,
+    pub(crate) system_ns: u64,
+}
+
+impl Cpu {
+    /// The calling thread's, so far.
+    pub(crate) fn of_this_thread() -> Self {
+        use nix::sys::resource::{UsageWho, getrusage};
+        let ns = |time: nix::sys::time::TimeVal| {
+            time.tv_sec() as u64 * 1_000_000_000 + time.tv_usec() as u64 * 1_000
+        };
+        // It cannot fail for one's own thread; zero would show at once in the report.
+        match getrusage(UsageWho::RUSAGE_THREAD) {
+            Ok(usage) => {
+                Self { user_ns: ns(usage.user_time()), system_ns: ns(usage.system_time()) }
+            }
+            Err(_) => Self { user_ns: 0, system_ns: 0 },
+        }
+    }
+}

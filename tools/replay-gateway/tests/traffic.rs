@@ -119,6 +119,31 @@ fn a_dispatch_in_the_middle_of_a_block_takes_a_number_and_the_rest_follows() {
 }
 
 #[test]
+fn blocks_are_made_and_forgotten_as_sessions_go_within_their_memory() {
+    const EVENTS: u64 = 9_000;
+    for known in [Some(EVENTS), None] {
+        let traffic = TrafficConfig {
+            events_per_shard: known,
+            block_bytes_max: 1_000_000,
+            makers: 1,
+            ..flat(EVENTS)
+        };
+        let gateway = gateway(traffic).spawn().expect("spawn");
+        let mut client = Client::zlib(&gateway.url());
+        client.login([0, 1], ALL);
+        let records = client.records_until(EVENTS + 2);
+        client.close(1000);
+        let mut numbered = gateway.ledger();
+        numbered.retain(|record| u64::from(record.s) <= EVENTS + 2);
+        let report = compare(&numbered, &records, &[]);
+        assert!(report.is_clean(), "{report:?}");
+        let stats = gateway.stats();
+        assert!(stats.traffic_from_blocks >= EVENTS);
+        assert!(stats.block_bytes < 2_500_000, "{}", stats.block_bytes);
+    }
+}
+
+#[test]
 fn shards_of_a_variant_share_blocks_and_all_get_all() {
     const EVENTS: u64 = 2_000;
     let traffic = TrafficConfig { start: Start::Shards(18), burst: 4, ..flat(EVENTS) };

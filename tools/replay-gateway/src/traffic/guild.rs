@@ -1,7 +1,8 @@
 //! GUILD_CREATE in its sizes (a start guild of some 2 KB, the mix's 334 KB one, one of several MB
 //! on demand), and guild members. Pure text making.
 
-use super::events::{NAMES, User, hex32, list, put, snowflake, text, timestamp};
+use super::people::{User, snowflake};
+use super::text::{NAMES, hex32, list, put, text, timestamp};
 use super::{Rng, key};
 use std::fmt::Write as _;
 

@@ -14,8 +14,10 @@
 
 mod events;
 mod guild;
+mod people;
 mod random;
 pub mod schedule;
+mod text;
 
 pub use guild::{big_guild_parts, guild_id_of_shard, start_guild, write_member};
 pub use random::{Rng, key};

@@ -1,0 +1,85 @@
+//! The program as another process: its first line, its ledger file, its ends, its report.
+
+mod common;
+
+use common::{ALL, Client};
+use replay_gateway::ledger::{self, compare};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+struct Program {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    url: String,
+}
+
+fn start(args: &[&str]) -> Program {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_replay-gateway"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("spawn");
+    let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("read");
+    let url = line.trim().strip_prefix("listening ").expect("the first line").to_owned();
+    Program { child, stdout, url }
+}
+
+impl Program {
+    /// Waits for the end; gives what else was written.
+    fn end(mut self) -> String {
+        assert!(self.child.wait().expect("wait").success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("read");
+        rest
+    }
+}
+
+#[test]
+fn a_run_ends_when_done_with_a_whole_ledger_and_a_json_report() {
+    let name = format!("replay-gateway-program-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let ledger = path.to_str().expect("a path");
+    let args = ["--events", "1500", "--ledger", ledger, "--exit-when-done", "--json"];
+    let program = start(&args);
+    let mut client = Client::zlib(&program.url);
+    client.login([0, 1], ALL);
+    let records = client.records_until(1_502);
+    client.close(1000);
+    let rest = program.end();
+    let (start, report) = rest.trim().split_once('\n').expect("two lines");
+    assert!(start.starts_with("traffic {\"start_unix_ns\":"), "{start}");
+    let report: serde_json::Value = serde_json::from_str(report).expect("valid JSON");
+    assert_eq!(report["traffic_sent"], 1_500);
+    assert!(report["cpu_user_ns_per_event"].is_number());
+    let (header, numbered) = ledger::read(&path).expect("ledger");
+    std::fs::remove_file(&path).expect("remove");
+    assert_eq!(header.start_unix_ns, report["traffic_start_unix_ns"]);
+    let report = compare(&numbered, &records, &[]);
+    assert!(report.is_clean() && report.seen == 1_500, "{report:?}");
+}
+
+#[test]
+fn it_ends_with_its_standard_input_and_on_sigterm() {
+    let mut program = start(&["--quiet", "--exit-on-stdin"]);
+    drop(program.child.stdin.take());
+    assert!(program.end().contains("connections  0"));
+    let program = start(&["--quiet"]);
+    let pid = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    program.end();
+}
+
+#[test]
+fn wrong_flags_are_told_with_their_name() {
+    let wrong =
+        [["--fault", "{\"at\":\"never\"}"], ["--rate", "-1"], ["--capture", "/nowhere/at/all"]];
+    for args in wrong {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_replay-gateway")).args(args).output().expect("run");
+        assert!(!output.status.success());
+        assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+}
