@@ -65,6 +65,8 @@ pub(crate) struct Core<H: Handler> {
     pub(crate) stopping: Option<Stop>,
     /// Receivers that the full pool holds back.
     pub(super) held_back: usize,
+    /// Bytes in the pool when it was last looked after.
+    pub(super) relieved_len: usize,
     /// The thread slept before this turn.
     pub(super) slept: bool,
     /// Futures that the handler has spawned.
@@ -198,6 +200,7 @@ impl<H: Handler> Core<H> {
             unread: Unread { total: Duration::ZERO, read_up_to: clock.now() },
             stopping: None,
             held_back: 0,
+            relieved_len: 0,
             slept: false,
             tasks: TaskCount::default(),
             refused: None,
@@ -246,6 +249,9 @@ impl<H: Handler> Core<H> {
             for _ in 0..COMPLETIONS_PER_LOOK {
                 let Some(completion) = self.ring.reap() else { break };
                 self.complete(completion)?;
+                if self.needs_relief() {
+                    return Ok(()); // Before what is received outruns the pool's reserve.
+                }
             }
             let now = self.clock.now();
             if self.ring.is_reaped() && self.runnable.is_empty() {

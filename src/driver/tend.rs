@@ -172,20 +172,32 @@ impl<H: Handler> Core<H> {
         Ok(())
     }
 
-    /// Holds back the largest receivers while the pool is full, and lets them go on when it is not.
+    /// The pool is full, and has grown since receivers were last held back.
+    pub(super) fn needs_relief(&self) -> bool {
+        let pool = &self.desk.pool;
+        pool.is_tight() && pool.used_len() >= self.relieved_len + RELIEF_STEP_LEN
+    }
+
+    /// Holds back the largest receivers while the pool is full, and lets them go on when it is not;
+    /// once a part of the reserve is used up, all that have anything unfinished.
     ///
     /// The one that lacks least is never held: its message becomes whole, and its chunks free.
     pub(super) fn relieve_pool(&mut self) -> io::Result<()> {
-        let is_tight = self.desk.pool.is_tight();
+        let pool = &self.desk.pool;
+        let is_tight = pool.is_tight();
+        self.relieved_len = pool.used_len();
         if !is_tight && self.held_back == 0 {
             return Ok(());
         }
+        let limits = pool.limits();
+        let is_critical = pool.used_len() >= limits.len_max + limits.reserve_len_max / 4;
+        let large_len = if is_critical { 1 } else { LARGE_LEN };
         let (mut large, mut small_again) = (Vec::new(), Vec::new());
         for (key, link) in self.links.iter_mut() {
             let Some(local) = link.shard else { continue };
             let shard = &self.shards[local as usize].shard;
             let is_ours = matches!(link.hold, Hold::None | Hold::Pool);
-            if is_ours && shard.held_len() + link.backlog.len() >= LARGE_LEN {
+            if is_ours && shard.held_len() + link.backlog.len() >= large_len {
                 large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
             } else if link.hold == Hold::Pool {
                 small_again.push(key);
@@ -195,8 +207,7 @@ impl<H: Handler> Core<H> {
             self.set_hold(key, Hold::None);
         }
         large.sort_unstable();
-        let pool = &self.desk.pool;
-        let mut room = pool.limits().len_max.saturating_sub(pool.used_len());
+        let mut room = limits.len_max.saturating_sub(self.relieved_len);
         self.held_back = 0;
         for (position, (lacking, key)) in large.into_iter().enumerate() {
             let Some(link) = self.links.find(key) else { continue };
@@ -320,6 +331,9 @@ const MAIL_PER_TURN: usize = 1024;
 
 /// An unfinished message of so many bytes makes a receiver a large one.
 const LARGE_LEN: usize = 16 * 1024;
+
+/// Growth of a full pool, in bytes, after which it is looked after within a turn.
+const RELIEF_STEP_LEN: usize = 1 << 20;
 
 /// A large payload is often followed by another: scratch is given back this much later, and so at
 /// most once in that time.
