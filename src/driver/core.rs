@@ -67,14 +67,13 @@ pub(crate) struct Core<H: Handler> {
     pub(super) held_back: usize,
     /// The thread slept before this turn.
     pub(super) slept: bool,
-    pub(super) trimmed_at: Time,
     /// Futures that the handler has spawned.
     pub(super) tasks: TaskCount,
     /// The first shard that Discord refused for good.
     pub(super) refused: Option<Error>,
     /// Dials so far: names the answers of the resolver.
     pub(super) dials: u64,
-    pub(super) trim_at: Option<Time>,
+    pub(super) trim_planned: bool,
 }
 
 /// A shard and where it stands with this core.
@@ -110,6 +109,8 @@ pub(super) enum Wake {
     Shard(u32),
     /// A send of this link should have ended.
     Send(LinkKey),
+    /// The scratch that a large payload left is to be given back.
+    Trim,
 }
 
 /// Time in which the core did not read, though something may have come: a handler that blocked,
@@ -130,9 +131,6 @@ const BACKLOG_LEN_MAX: usize = 64 * 1024;
 
 /// Completions handled between two looks at the ring.
 const COMPLETIONS_PER_LOOK: u32 = 256;
-
-/// How often freed memory is given back to the system, at most.
-pub(super) const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Linked time-out of a TCP connect. The session gives up a dial after the same time.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -201,11 +199,10 @@ impl<H: Handler> Core<H> {
             stopping: None,
             held_back: 0,
             slept: false,
-            trimmed_at: Time::ZERO,
             tasks: TaskCount::default(),
             refused: None,
             dials: 0,
-            trim_at: None,
+            trim_planned: false,
         }
     }
 
@@ -236,7 +233,7 @@ impl<H: Handler> Core<H> {
         self.expire();
         self.arm_starved()?;
         self.relieve_pool()?;
-        self.trim();
+        self.plan_trim();
         self.ring.enter()?;
         self.ring.signal(true);
         Ok(!self.ring.is_idle() || !self.runnable.is_empty())

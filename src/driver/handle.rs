@@ -115,12 +115,9 @@ impl Handle {
             giver: Some(giver),
         }));
         for mailbox in self.mailboxes.iter() {
-            let report = Arc::clone(&merged);
-            let report = Box::new(move |metrics| Merge::add(&report, Some(metrics)));
-            // A core that has ended, or is overrun, is left out.
-            if mailbox.push(Mail::Report(report)).is_err() {
-                Merge::add(&merged, None);
-            }
+            let share = Share(Some(Arc::clone(&merged)));
+            // A core that has ended, ends with this in its mailbox, or is overrun, is left out.
+            let _ = mailbox.push(Mail::Report(Box::new(move |metrics| share.give(metrics))));
         }
         receipt
     }
@@ -153,6 +150,25 @@ struct Merge {
     missing: usize,
     sum: Option<Metrics>,
     giver: Option<Giver<Metrics>>,
+}
+
+/// A core's share in it: an empty one if it is dropped before it is given.
+struct Share(Option<Arc<Mutex<Merge>>>);
+
+impl Share {
+    fn give(mut self, metrics: Metrics) {
+        if let Some(merged) = self.0.take() {
+            Merge::add(&merged, Some(metrics));
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(merged) = self.0.take() {
+            Merge::add(&merged, None);
+        }
+    }
 }
 
 impl Merge {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::driver::core::{Core, TRIM_INTERVAL, Wake};
+use crate::driver::core::{Core, Wake};
 use crate::driver::link::{Hold, LinkKey, Op, Receive};
 use crate::driver::mailbox::{Mail, Stop};
 use crate::driver::system;
@@ -45,6 +45,7 @@ impl<H: Handler> Core<H> {
             match wake {
                 Wake::Shard(local) => self.expire_shard(local, due, now),
                 Wake::Send(key) => self.expire_send(key, now),
+                Wake::Trim => self.trim(),
             }
         }
     }
@@ -217,21 +218,18 @@ impl<H: Handler> Core<H> {
         self.arm_starved()
     }
 
-    /// Gives back what a large payload left in the scratch, some time after it.
-    pub(super) fn trim(&mut self) {
-        let now = self.clock.now();
-        match self.trim_at {
-            None if self.desk.wants_trim() => self.trim_at = Some(now + TRIM_DELAY),
-            Some(at) if now >= at => {
-                self.trim_at = None;
-                self.desk.trim();
-                if now.since(self.trimmed_at) >= TRIM_INTERVAL {
-                    self.trimmed_at = now;
-                    system::trim_heap();
-                }
-            }
-            _ => {}
+    /// After a large payload, plans to give back what it left in the scratch.
+    pub(super) fn plan_trim(&mut self) {
+        if self.desk.wants_trim() && !std::mem::replace(&mut self.trim_planned, true) {
+            let at = self.clock.now() + TRIM_DELAY;
+            self.deadlines.push(Reverse((at, Wake::Trim)));
         }
+    }
+
+    fn trim(&mut self) {
+        self.trim_planned = false;
+        self.desk.trim();
+        system::trim_heap();
     }
 
     /// Starts what the handler spawned.
@@ -323,5 +321,6 @@ const MAIL_PER_TURN: usize = 1024;
 /// An unfinished message of so many bytes makes a receiver a large one.
 const LARGE_LEN: usize = 16 * 1024;
 
-/// A large payload is often followed by another: scratch is given back this much later.
+/// A large payload is often followed by another: scratch is given back this much later, and so at
+/// most once in that time.
 const TRIM_DELAY: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use replay_gateway::ledger::{self, Record, Report, SessionLost};
 use replay_gateway::{Builder, Gateway, GatewayHandle, LedgerTo, Start, Stats, TrafficConfig};
 use shardring::{
     Compression, Config, ConfigBuilder, Context, Delivery, Engine, Error, Event, Handler, Intents,
-    Interest, Link, Shards, Stop, Timeouts, Token,
+    Interest, Link, Metrics, Shards, Stop, Timeouts, Token,
 };
 
 /// What the handlers of all cores saw.
@@ -196,6 +196,47 @@ impl Run {
         // What is still on its way, if sessions were lost.
         std::thread::sleep(Duration::from_millis(100));
         self.compare()
+    }
+
+    /// Waits until so many sessions have had all their traffic and every event was seen, or was
+    /// excused by a notice; an event lost, doubled, altered or out of order fails.
+    pub fn ledger_is_whole(&self, sessions: u64) -> Report {
+        let end = Instant::now() + AT_MOST;
+        loop {
+            let stats = self.gateway.stats();
+            let report = self.compare();
+            let settled = report.seen + report.excused >= stats.traffic_numbered;
+            if stats.sessions_done >= sessions && settled && report.is_clean() {
+                return report;
+            }
+            assert!(
+                Instant::now() < end,
+                "the ledger was never whole.\n{report:#?}\nnotices: {:#?}\ngateway: {stats:#?}",
+                self.log().links,
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for a notice of a shard that begins like this.
+    pub fn until_link(&self, shard: u32, begins: &str) -> Stats {
+        self.until(begins, |log, _| log.links_of(shard).iter().any(|text| text.starts_with(begins)))
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        self.engine.handle().metrics().wait().unwrap()
+    }
+
+    /// The notices of a shard are these, in this order; each is given by its beginning. The last
+    /// may yet have to come: RESUMED follows the last event that was replayed.
+    #[track_caller]
+    pub fn assert_links(&self, shard: u32, expected: &[&str]) {
+        self.until("as many notices", |log, _| log.links_of(shard).len() >= expected.len());
+        let log = self.log();
+        let seen = log.links_of(shard);
+        let alike = seen.len() == expected.len()
+            && seen.iter().zip(expected).all(|(seen, begins)| seen.starts_with(begins));
+        assert!(alike, "shard {shard}\nexpected {expected:#?}\nsaw {seen:#?}");
     }
 
     pub fn compare(&self) -> Report {

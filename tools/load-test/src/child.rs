@@ -196,7 +196,8 @@ fn serve(parent: &str, orders: &str) -> Result<String, String> {
     }
     let mut signals =
         Signals::new([SIGTERM, SIGINT, SIGUSR1]).map_err(|error| format!("signals: {error}"))?;
-    let orders: Orders = serde_json::from_str(orders).map_err(|error| format!("orders: {error}"))?;
+    let orders: Orders =
+        serde_json::from_str(orders).map_err(|error| format!("orders: {error}"))?;
     placement::keep_to(&orders.cpus).map_err(|error| format!("sched_setaffinity: {error}"))?;
     process::raise_descriptors().map_err(|error| format!("RLIMIT_NOFILE: {error}"))?;
     let gateway = Gateway::spawn(orders.config()?).map_err(|error| error.to_string())?;
@@ -210,9 +211,8 @@ fn serve(parent: &str, orders: &str) -> Result<String, String> {
             std::thread::sleep(BIG_GUILD_EVERY);
         }
     }
-    let stats = serde_json::to_string(&gateway.stats()).map_err(|error| error.to_string())?;
-    gateway.stop().map_err(|error| format!("the gateway, as it stopped: {error}"))?;
-    Ok(stats)
+    let stats = gateway.stop().map_err(|error| format!("the gateway, as it stopped: {error}"))?;
+    serde_json::to_string(&stats).map_err(|error| error.to_string())
 }
 
 fn say(line: &str) {

@@ -244,7 +244,8 @@ impl Cli {
     /// # Errors
     /// A text that names the flag and the rule.
     pub(crate) fn plan(self) -> Result<Plan, String> {
-        let allowed = placement::allowed().map_err(|error| format!("sched_getaffinity: {error}"))?;
+        let allowed =
+            placement::allowed().map_err(|error| format!("sched_getaffinity: {error}"))?;
         let placement = placement::place(
             &allowed,
             self.threads,

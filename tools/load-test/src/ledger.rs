@@ -142,7 +142,8 @@ mod tests {
             .map(|(core, mut page)| {
                 std::thread::spawn(move || {
                     for n in 0..count {
-                        let record = Record { session: core as u64 + 1, s: n as u32, ..Record::default() };
+                        let record =
+                            Record { session: core as u64 + 1, s: n as u32, ..Record::default() };
                         page.push(record);
                     }
                     page.flush();
@@ -154,7 +155,8 @@ mod tests {
         let (_, records) = read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         for core in 1..=2 {
-            let seen = records.iter().filter(|record| record.session == core).map(|record| record.s);
+            let seen =
+                records.iter().filter(|record| record.session == core).map(|record| record.s);
             assert!(seen.eq(0..count as u32), "core {core}");
         }
     }

@@ -1,7 +1,7 @@
 //! The live line on standard error: a spinner or bar on a terminal, a plain line a second
 //! elsewhere, nothing if quiet. Never writes to standard output.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,7 +57,7 @@ impl Live {
         self.phase = phase;
         match &self.way {
             Way::Bar(bar) => bar.set_message(format!("{}: {phase}", self.title)),
-            Way::Lines => eprintln!("{}: {phase}", self.title),
+            Way::Lines => say(&format!("{}: {phase}", self.title)),
             Way::Quiet => {}
         }
     }
@@ -85,7 +85,7 @@ impl Live {
                 bar.set_message(text);
                 bar.tick();
             }
-            Way::Lines => eprintln!("{text}"),
+            Way::Lines => say(&text),
             Way::Quiet => {}
         }
     }
@@ -119,12 +119,17 @@ impl Drop for Live {
     }
 }
 
+/// Unlike `eprintln!` it does not panic when nobody reads standard error any more.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// A number with its thousands apart.
 pub(crate) fn spaced(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

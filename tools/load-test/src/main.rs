@@ -19,6 +19,7 @@ mod read;
 mod report;
 mod scenario;
 mod settle;
+mod setup;
 mod table;
 
 use std::process::ExitCode;

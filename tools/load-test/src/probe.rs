@@ -202,7 +202,9 @@ impl Probe {
         let mut first_s = cx.sequence().unwrap_or(1) + guilds + 1;
         let mut first_k = 0;
         // A replay gateway says in READY where its traffic starts; nobody else does.
-        if let Some(text) = cx.raw().and_then(|text| text.rfind("\"_traffic\":").map(|at| &text[at..])) {
+        if let Some(text) =
+            cx.raw().and_then(|text| text.rfind("\"_traffic\":").map(|at| &text[at..]))
+        {
             first_s = number_after(text, "\"first_s\":").unwrap_or(first_s);
             first_k = number_after(text, "\"first_k\":").unwrap_or(0);
         }
@@ -230,7 +232,11 @@ impl Probe {
         let shard = &mut self.kit.shards[shard as usize];
         if std::mem::replace(&mut shard.up, up) != up {
             let counter = &self.bench.watch.cores[self.core].up;
-            if up { bump(counter, 1) } else { counter.fetch_sub(1, Ordering::Relaxed); }
+            if up {
+                bump(counter, 1)
+            } else {
+                counter.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 

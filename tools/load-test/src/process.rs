@@ -87,10 +87,11 @@ mod tests {
     #[test]
     fn work_shows_as_cpu_time() {
         let before = CpuTime::now();
-        let mut sum = 0u64;
-        while CpuTime::now().since(before) == CpuTime::default() {
-            sum = std::hint::black_box(sum + 1);
-        }
-        assert!(sum > 0);
+        // A chain of dependent multiplications: 20 million take at least 10 ms on any core.
+        let product = (0..20_000_000u64)
+            .fold(1u64, |product, n| std::hint::black_box(product.wrapping_mul(n | 1)));
+        let used = CpuTime::now().since(before);
+        assert_eq!(product % 2, 1);
+        assert!(used.user_ns + used.system_ns > 5_000_000, "{used:?}");
     }
 }

@@ -153,9 +153,7 @@ mod tests {
             let kind = EventKind::from_name(written.kind.name());
             let read = |event: Event<'_>| (event.kind(), paths.read(&event));
             let (decoded, (id, sum)) = scratch
-                .read(&mut bytes, len, |root| {
-                    read(Event::decode(kind, root.name(), root.data()))
-                })
+                .read(&mut bytes, len, |root| read(Event::decode(kind, root.name(), root.data())))
                 .expect("generated JSON is JSON");
             assert_eq!((decoded, id), (kind, written.id), "event {k}");
             assert_ne!(sum, 0, "event {k}: nothing of it was read");

@@ -41,6 +41,7 @@ impl Outcome {
 pub(crate) struct Report {
     pub(crate) outcome: Outcome,
     pub(crate) problems: Vec<String>,
+    pub(crate) notes: Vec<String>,
     pub(crate) interrupted: bool,
     pub(crate) settings: Settings,
     pub(crate) shards_up: u64,
@@ -155,7 +156,8 @@ impl Settings {
             seed: plan.seed,
             ..Self::default()
         };
-        let seconds = |at_most: &Option<std::time::Duration>| at_most.map(|span| span.as_secs_f64());
+        let seconds =
+            |at_most: &Option<std::time::Duration>| at_most.map(|span| span.as_secs_f64());
         match &plan.load {
             Load::Idle { .. } => settings.load = "idle",
             Load::Paced { rate_per_s, burst, events_per_shard } => {
@@ -188,6 +190,29 @@ impl Report {
     pub(crate) fn problem(&mut self, text: impl Into<String>) {
         self.problems.push(text.into());
         self.outcome = self.outcome.max(Outcome::Findings);
+    }
+
+    /// Notes what makes the numbers tell less than they seem to.
+    pub(crate) fn set_notes(&mut self) {
+        if cfg!(debug_assertions) {
+            self.notes.push("built without --release: the figures mean little".to_owned());
+        }
+        if let (Some(asked), Some(came)) = (self.settings.rate_per_s, self.events_per_s)
+            && came < PACE_KEPT * asked
+            && !self.interrupted
+        {
+            self.notes.push(format!(
+                "the pace was not kept: {came:.0} instead of {asked:.0} events/s, so latency \
+                 from the intended moment is mostly waiting"
+            ));
+        }
+        if self.ledger_waits > 0 {
+            let waits = self.ledger_waits;
+            self.notes.push(format!("the handler waited {waits} times for the ledger's writer"));
+        }
+        if self.events_without_id > 0 {
+            self.notes.push(format!("{} events had no readable id", self.events_without_id));
+        }
     }
 
     /// The job could not be done.
@@ -279,7 +304,8 @@ impl Report {
             self.problem(format!("the ledgers differ: {}", found.join(", ")));
         }
         if ledger.start_guilds_unseen > 0 && !ended_early {
-            let text = format!("{} GUILD_CREATEs after READY never came", ledger.start_guilds_unseen);
+            let text =
+                format!("{} GUILD_CREATEs after READY never came", ledger.start_guilds_unseen);
             self.problem(text);
         }
         self.ledger = Some(ledger);
@@ -293,6 +319,9 @@ impl Report {
         });
     }
 }
+
+/// Below this share of the rate asked for the pace was not kept.
+const PACE_KEPT: f64 = 0.9;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The comparison of what the gateway numbered with what the handlers saw, from the two files.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,15 @@ pub(crate) fn compare_foreign(
     let sessions: BTreeSet<u64> = notices.iter().map(|notice| notice.session).collect();
     let until = Instant::now() + LEDGER_PATIENCE;
     loop {
-        let (_, gateway) = ledger::read(theirs)?;
+        let gateway = match ledger::read(theirs) {
+            Ok((_, gateway)) => gateway,
+            // Its first records are still in the gateway's memory.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && Instant::now() < until => {
+                std::thread::sleep(LEDGER_EVERY);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let gateway: Vec<Record> =
             gateway.into_iter().filter(|record| sessions.contains(&record.session)).collect();
         let report = compare(&gateway, &client, &notices);

@@ -26,6 +26,9 @@ pub(crate) fn of_job(report: &Report) -> String {
     for problem in &report.problems {
         table.row("", problem);
     }
+    for note in &report.notes {
+        table.row("note", note);
+    }
     for example in report.ledger.iter().flat_map(|ledger| &ledger.examples) {
         table.row("", example);
     }
@@ -36,11 +39,21 @@ pub(crate) fn of_job(report: &Report) -> String {
 pub(crate) fn of_series(reports: &[Report]) -> String {
     let mut text = format!(
         "{:>7} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9} {:>9}  {}\n",
-        "shards", "burst", "events", "events/s", "CPU ns", "user", "system", "gateway ns", "p50 us",
-        "p99 us", "outcome"
+        "shards",
+        "burst",
+        "events",
+        "events/s",
+        "CPU ns",
+        "user",
+        "system",
+        "gateway ns",
+        "p50 us",
+        "p99 us",
+        "outcome"
     );
     for report in reports {
-        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
+        let number =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
         let micros = |at: fn(&Percentiles) -> f64| {
             report.latency.as_ref().map_or("-".to_owned(), |latency| format!("{:.1}", at(latency)))
         };
@@ -150,7 +163,8 @@ fn load(report: &Report, table: &mut Table) {
         format!(" in {:.3} s: {} events/s", report.window_ms / 1e3, spaced(rate as u64))
     });
     table.row("events", &format!("{}{of}{rate}", spaced(report.events)));
-    let three = |all: Option<f64>, user: Option<f64>, system: Option<f64>| match (all, user, system) {
+    let three = |all: Option<f64>, user: Option<f64>, system: Option<f64>| match (all, user, system)
+    {
         (Some(all), Some(user), Some(system)) => {
             format!("{all:.0} ns per event (user {user:.0}, system {system:.0})")
         }
@@ -158,7 +172,11 @@ fn load(report: &Report, table: &mut Table) {
     };
     table.row(
         "CPU, client",
-        &three(report.cpu_ns_per_event, report.cpu_ns_per_event_user, report.cpu_ns_per_event_system),
+        &three(
+            report.cpu_ns_per_event,
+            report.cpu_ns_per_event_user,
+            report.cpu_ns_per_event_system,
+        ),
     );
     if report.gateway_cpu_ns_per_event.is_some() {
         table.row(
@@ -231,8 +249,11 @@ fn latencies(report: &Report, table: &mut Table) {
 
 fn links(report: &Report, table: &mut Table) {
     let mut text = report.reconnects.to_string();
-    let causes: Vec<String> =
-        report.reconnects_by_cause.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+    let causes: Vec<String> = report
+        .reconnects_by_cause
+        .iter()
+        .map(|(cause, count)| format!("{cause} {count}"))
+        .collect();
     if !causes.is_empty() {
         let _ = write!(text, " ({})", causes.join(", "));
     }
@@ -276,7 +297,7 @@ fn ledger(report: &Report, table: &mut Table) {
         (ledger.excused, "under way at the end or covered by a notice"),
         (ledger.misnumbered, "under another number"),
         (ledger.unexpected, "never numbered"),
-        (ledger.unhashed, "compared by id only"),
+        (ledger.unhashed, "without a hash"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {} {what}", spaced(count));
@@ -300,7 +321,8 @@ mod tests {
         };
         report.set_ledger(found, false);
         let text = of_job(&report);
-        for part in ["0 lost, 0 doubled, 0 out of order, 1 altered", "FINDINGS", "altered: session"] {
+        for part in ["0 lost, 0 doubled, 0 out of order, 1 altered", "FINDINGS", "altered: session"]
+        {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }
