@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 \
-//!     cargo run --release --example forward > events.jsonl
+//!     cargo run --example forward > events.jsonl
 //! ```
 //!
 //! Nothing is parsed (`Delivery::Raw`), and nothing grows without bound when the reader of the

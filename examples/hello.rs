@@ -1,7 +1,7 @@
 //! Logs in, answers nothing, prints what comes.
 //!
 //! ```text
-//! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 cargo run --release --example hello
+//! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 cargo run --example hello
 //! ```
 //!
 //! `GATEWAY_URL` is the replay gateway's, or that of a local proxy that speaks TLS to Discord;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 SHARDS=4 \
-//!     cargo run --release --example metrics
+//!     cargo run --example metrics
 //! ```
 //!
 //! Each core counts for itself; asking merges copies of all cores, and costs them a copy of a few

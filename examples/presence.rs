@@ -1,7 +1,7 @@
 //! Sets presences: from the handler as a shard becomes READY, and from outside by a handle.
 //!
 //! ```text
-//! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 cargo run --release --example presence
+//! DISCORD_TOKEN=… GATEWAY_URL=ws://127.0.0.1:8080 cargo run --example presence
 //! ```
 //!
 //! From the handler a command lands straight in its shard's outbox. A handle may be on any thread:

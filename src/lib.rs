@@ -236,3 +236,8 @@ pub mod sans_io {
     pub use crate::{clock, decode, shard, wire};
 }
 pub use decode::{Json, JsonKind};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
