@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use replay_gateway::Gateway;
 use shardring::{
-    Compression, Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Shards,
+    Compression, Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link, Shards,
     Stop, Token,
 };
 
@@ -38,6 +38,12 @@ impl Handler for Counting {
             assert!(!guild.name.is_empty());
             self.guilds.fetch_add(1, Ordering::Relaxed);
             self.bytes.fetch_add(guild.members.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
+        if let Link::Disconnected { cause, wire: Some(wire) } = link {
+            println!("shard {}: {cause}: {wire}", cx.shard());
         }
     }
 }

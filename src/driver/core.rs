@@ -67,6 +67,8 @@ pub(crate) struct Core<H: Handler> {
     pub(super) held_back: usize,
     /// Bytes in the pool when it was last looked after.
     pub(super) relieved_len: usize,
+    /// Which receivers go on in a full pool: from this one, by position.
+    pub(super) few_from: usize,
     /// The thread slept before this turn.
     pub(super) slept: bool,
     /// Futures that the handler has spawned.
@@ -201,6 +203,7 @@ impl<H: Handler> Core<H> {
             stopping: None,
             held_back: 0,
             relieved_len: 0,
+            few_from: 0,
             slept: false,
             tasks: TaskCount::default(),
             refused: None,

@@ -178,55 +178,62 @@ impl<H: Handler> Core<H> {
         pool.is_tight() && pool.used_len() >= self.relieved_len + RELIEF_STEP_LEN
     }
 
-    /// Holds back the largest receivers while the pool is full, and lets them go on when it is not;
-    /// once a part of the reserve is used up, all that have anything unfinished.
+    /// While the pool is full, lets only those receive that free it; then, step by step, the rest.
     ///
-    /// The one that lacks least is never held: its message becomes whole, and its chunks free.
+    /// The receiver whose message lacks least is never held: its message becomes whole, and its
+    /// chunks free. Receivers without anything unfinished go on a few at a time, in turn, so that
+    /// small messages pass; not once a part of the reserve is used, which is kept for the first.
     pub(super) fn relieve_pool(&mut self) -> io::Result<()> {
-        let pool = &self.desk.pool;
-        let is_tight = pool.is_tight();
-        self.relieved_len = pool.used_len();
+        let (used_len, limits) = (self.desk.pool.used_len(), self.desk.pool.limits());
+        self.relieved_len = used_len;
+        let is_tight = used_len >= limits.len_max;
         if !is_tight && self.held_back == 0 {
             return Ok(());
         }
-        let limits = pool.limits();
-        let is_critical = pool.used_len() >= limits.len_max + limits.reserve_len_max / 4;
-        let large_len = if is_critical { 1 } else { LARGE_LEN };
-        let (mut large, mut small_again) = (Vec::new(), Vec::new());
+        let (mut unfinished, mut empty) = (Vec::new(), Vec::new());
         for (key, link) in self.links.iter_mut() {
             let Some(local) = link.shard else { continue };
             let shard = &self.shards[local as usize].shard;
-            let is_ours = matches!(link.hold, Hold::None | Hold::Pool);
-            if is_ours && shard.held_len() + link.backlog.len() >= large_len {
-                large.push((shard.lacking_len().unwrap_or(usize::MAX), key));
-            } else if link.hold == Hold::Pool {
-                small_again.push(key);
+            match link.hold {
+                Hold::Paused | Hold::Backlog => {}
+                _ if shard.held_len() + link.backlog.len() == 0 => empty.push(key),
+                _ => unfinished.push((shard.lacking_len().unwrap_or(usize::MAX), key)),
             }
         }
-        for key in small_again {
-            self.set_hold(key, Hold::None);
-        }
-        large.sort_unstable();
-        let mut room = limits.len_max.saturating_sub(self.relieved_len);
         self.held_back = 0;
-        for (position, (lacking, key)) in large.into_iter().enumerate() {
-            let Some(link) = self.links.find(key) else { continue };
-            let goes_on = position == 0 || (!is_tight && lacking <= room);
-            let hold = link.hold;
-            if goes_on {
-                room = room.saturating_sub(lacking);
-                if hold == Hold::Pool {
-                    self.set_hold(key, Hold::None);
-                }
-                continue;
-            }
-            self.held_back += 1;
-            if hold == Hold::None {
+        if used_len < limits.len_max / 2 {
+            let all = unfinished.into_iter().map(|(_, key)| key).chain(empty);
+            all.for_each(|key| self.hold_for_pool(key, false));
+            return self.arm_starved();
+        }
+        unfinished.sort_unstable();
+        let mut room = limits.len_max.saturating_sub(used_len);
+        for (position, (lacking, key)) in unfinished.into_iter().enumerate() {
+            let goes_on = position == 0 || lacking <= room;
+            room = room.saturating_sub(if goes_on { lacking } else { 0 });
+            self.hold_for_pool(key, !goes_on);
+        }
+        let is_critical = used_len >= limits.len_max + limits.reserve_len_max / 4;
+        let few = if is_critical { 0 } else { FEW.max(room / WAKE_LEN) };
+        self.few_from = (self.few_from + FEW) % empty.len().max(1);
+        for (position, key) in empty.iter().enumerate() {
+            let distance = (position + empty.len() - self.few_from) % empty.len();
+            self.hold_for_pool(*key, distance >= few);
+        }
+        self.arm_starved()
+    }
+
+    fn hold_for_pool(&mut self, key: LinkKey, is_held: bool) {
+        self.held_back += usize::from(is_held);
+        let Some(link) = self.links.find(key) else { return };
+        match (link.hold, is_held) {
+            (Hold::None, true) => {
                 self.desk.stage.metrics.counters.receivers_held_back += 1;
                 self.set_hold(key, Hold::Pool);
             }
+            (Hold::Pool, false) => self.set_hold(key, Hold::None),
+            _ => {}
         }
-        self.arm_starved()
     }
 
     /// After a large payload, plans to give back what it left in the scratch.
@@ -329,8 +336,12 @@ pub(super) async fn within<F: Future>(at_most: Duration, future: F) -> Option<F:
 /// Calls from other threads that are handled in one turn.
 const MAIL_PER_TURN: usize = 1024;
 
-/// An unfinished message of so many bytes makes a receiver a large one.
-const LARGE_LEN: usize = 16 * 1024;
+/// Receivers without anything unfinished that go on at a time while the pool is full.
+const FEW: usize = 8;
+
+/// What one receiver may bring before the core looks at it: the kernel fills up to 32 buffers in
+/// one go.
+const WAKE_LEN: usize = 32 * 4096;
 
 /// Growth of a full pool, in bytes, after which it is looked after within a turn.
 const RELIEF_STEP_LEN: usize = 1 << 20;
