@@ -214,6 +214,15 @@ pub(crate) struct JobPlan {
     pub(crate) ready_timeout: Duration,
 }
 
+impl JobPlan {
+    /// Between the last start event and the reading of idle memory: a core gives memory back a
+    /// second after large payloads.
+    pub(crate) fn settle(&self) -> Duration {
+        let large = self.guild_bytes > 0 || self.load == Load::Idle { big_guilds: true };
+        if large { SETTLE_LARGE } else { SETTLE }
+    }
+}
+
 /// Who sends.
 #[derive(Clone, Debug)]
 pub(crate) enum GatewayPlan {
@@ -360,6 +369,10 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// The token of replay gateways.
 const TOKEN: &str = "replay.gateway.token";
+/// See [`JobPlan::settle`].
+const SETTLE: Duration = Duration::from_millis(300);
+/// The same after large payloads.
+const SETTLE_LARGE: Duration = Duration::from_millis(2_000);
 /// The main job's pace.
 const RATE_PER_S: f64 = 20_000.0;
 /// The main job's length.

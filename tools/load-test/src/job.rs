@@ -151,7 +151,7 @@ impl<'a> Job<'a> {
         if self.child.is_some() {
             self.wait_guilds(tick)?;
         }
-        self.pause(tick, SETTLE)?;
+        self.pause(tick, self.plan.settle())?;
         if let Ok(idle_kib) = process::rss_kib() {
             tick.report.set_idle(idle_kib);
         }
@@ -227,7 +227,7 @@ impl<'a> Job<'a> {
             return Err(End::Broken);
         }
         self.wait_traffic(tick)?;
-        self.pause(tick, SETTLE)
+        self.pause(tick, self.plan.settle())
     }
 
     /// Asks a replay gateway when its traffic starts, so that latency can be told from then on.
@@ -499,8 +499,6 @@ const NOT_ACTIVE_MAX: usize = 5;
 const TICK: Duration = Duration::from_millis(20);
 /// Between two looks at the child and at the engine's errors.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
-/// Between the last start event and the reading of idle memory.
-const SETTLE: Duration = Duration::from_millis(300);
 /// One turn of the identify gate.
 const IDENTIFY_TURN: Duration = Duration::from_millis(5_300);
 /// No GUILD_CREATE for so long: the rest will not come.

@@ -23,6 +23,7 @@ pub(crate) struct Orders {
     guilds_per_shard: u32,
     guild_bytes: usize,
     seed: u64,
+    lead_ms: u64,
     ledger: Option<PathBuf>,
     traffic: Option<Generated>,
     capture: Option<Captured>,
@@ -77,6 +78,7 @@ impl Orders {
             guilds_per_shard: plan.guilds_per_shard,
             guild_bytes: plan.guild_bytes,
             seed: plan.seed,
+            lead_ms: plan.settle().as_millis() as u64 + LEAD_MS,
             ledger: ledger.map(Path::to_owned),
             traffic,
             capture,
@@ -118,7 +120,7 @@ impl Orders {
                 rate_shards: self.shards,
                 burst,
                 events_per_shard,
-                lead_ms: LEAD_MS,
+                lead_ms: self.lead_ms,
                 ..TrafficConfig::default()
             });
         }
@@ -161,8 +163,8 @@ fn canary_at(seed: u64) -> u64 {
 const CANARY_FROM: u64 = 3;
 /// Events per shard that a job with a canary needs.
 pub(crate) const CANARY_EVENTS_MIN: u64 = 8;
-/// From the moment that all is ready to the traffic's start: idle memory is read then.
-const LEAD_MS: u64 = 1_000;
+/// From the reading of idle memory to the traffic's start.
+const LEAD_MS: u64 = 700;
 
 #[cfg(test)]
 mod tests {
