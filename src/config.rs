@@ -3,141 +3,22 @@
 //! It holds no state and starts nothing. Every bound of the engine has its name in [`Limits`].
 //! The engine reads it once, at the start.
 
+mod intents;
+mod limits;
+
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::{BitOr, BitOrAssign, Range};
+use std::ops::Range;
 use std::time::Duration;
+
+pub use intents::Intents;
+pub use limits::{Limits, Timeouts};
 
 use crate::command::UpdatePresence;
 use crate::error::{Error, ErrorKind};
 use crate::model::{EventKind, EventSet};
-use crate::shard::settings;
 use crate::shard::token::Token;
-use crate::wire::{Compression, GatewayUrl, PoolLimits, WireLimits};
-
-/// The gateway's events that Discord sends, by group (protocol.md §8, Discord's *Gateway Intents*).
-///
-/// ```
-/// use shardring::Intents;
-/// let intents = Intents::GUILDS | Intents::GUILD_MESSAGES;
-/// assert_eq!(intents.bits(), 513);
-/// assert!(intents.contains(Intents::GUILDS));
-/// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Intents(u64);
-
-macro_rules! intents {
-    ($($(#[$doc:meta])* $name:ident = $bit:literal;)*) => {
-        impl Intents {
-            $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)*
-            /// Every intent that Discord documents, the three privileged ones included.
-            pub const ALL: Self = Self(0 $(| 1 << $bit)*);
-            const NAMES: &[(&'static str, Self)] = &[$((stringify!($name), Self::$name)),*];
-        }
-    };
-}
-
-intents! {
-    /// Guilds, roles, channels, threads and stages.
-    GUILDS = 0;
-    /// Members joining, leaving, changing. Privileged.
-    GUILD_MEMBERS = 1;
-    /// Bans and the audit log.
-    GUILD_MODERATION = 2;
-    /// Emojis, stickers, soundboard sounds.
-    GUILD_EXPRESSIONS = 3;
-    /// Integrations.
-    GUILD_INTEGRATIONS = 4;
-    /// Webhooks.
-    GUILD_WEBHOOKS = 5;
-    /// Invites.
-    GUILD_INVITES = 6;
-    /// Voice states.
-    GUILD_VOICE_STATES = 7;
-    /// Presences. Privileged.
-    GUILD_PRESENCES = 8;
-    /// Messages in guilds.
-    GUILD_MESSAGES = 9;
-    /// Reactions in guilds.
-    GUILD_MESSAGE_REACTIONS = 10;
-    /// Typing in guilds.
-    GUILD_MESSAGE_TYPING = 11;
-    /// Direct messages.
-    DIRECT_MESSAGES = 12;
-    /// Reactions in direct messages.
-    DIRECT_MESSAGE_REACTIONS = 13;
-    /// Typing in direct messages.
-    DIRECT_MESSAGE_TYPING = 14;
-    /// The contents of messages. Privileged.
-    MESSAGE_CONTENT = 15;
-    /// Scheduled events.
-    GUILD_SCHEDULED_EVENTS = 16;
-    /// Rules of auto-moderation.
-    AUTO_MODERATION_CONFIGURATION = 20;
-    /// Actions of auto-moderation.
-    AUTO_MODERATION_EXECUTION = 21;
-    /// Polls in guilds.
-    GUILD_MESSAGE_POLLS = 24;
-    /// Polls in direct messages.
-    DIRECT_MESSAGE_POLLS = 25;
-}
-
-impl Intents {
-    /// The three that must be switched on for the application first.
-    pub const PRIVILEGED: Self =
-        Self(Self::GUILD_MEMBERS.0 | Self::GUILD_PRESENCES.0 | Self::MESSAGE_CONTENT.0);
-    /// All but the privileged ones.
-    pub const UNPRIVILEGED: Self = Self(Self::ALL.0 & !Self::PRIVILEGED.0);
-
-    /// The bits as IDENTIFY sends them. Bits that are not documented are kept: Discord judges.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
-    /// The bits.
-    pub const fn bits(self) -> u64 {
-        self.0
-    }
-
-    /// Every bit of `other` is set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl BitOr for Intents {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl BitOrAssign for Intents {
-    fn bitor_assign(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
-impl fmt::Debug for Intents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0;
-        let mut first = true;
-        for (name, intent) in Self::NAMES {
-            if self.contains(*intent) {
-                f.write_str(if first { "" } else { " | " })?;
-                f.write_str(name)?;
-                first = false;
-                rest &= !intent.0;
-            }
-        }
-        match (rest, first) {
-            (0, true) => f.write_str("(none)"),
-            (0, false) => Ok(()),
-            (_, true) => write!(f, "{rest:#x}"),
-            (_, false) => write!(f, " | {rest:#x}"),
-        }
-    }
-}
+use crate::wire::{Compression, GatewayUrl};
 
 /// What the handler wants to see of a kind of event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -254,99 +135,6 @@ impl Shards {
     /// The `num_shards` of IDENTIFY.
     pub fn total(&self) -> u32 {
         self.total
-    }
-}
-
-/// Every bound of the engine, by name. The defaults suit thousands of shards.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bounds of one gateway message: as it comes (8 MiB), inflated (64 MiB), and of the reply to
-    /// the upgrade (16 KiB).
-    pub wire: WireLimits,
-    /// Bounds of a core's memory for messages that are not yet whole.
-    pub pool: PoolLimits,
-    /// Receive buffers of a core, shared by its shards: a power of two. Default 512.
-    pub receive_buffers: u16,
-    /// Bytes of a receive buffer. Default 4096.
-    pub receive_buffer_len: u32,
-    /// Calls from other threads that may wait for a core. Default 4096.
-    pub mailbox_len_max: usize,
-    /// Commands that may wait in a shard. Default 64.
-    pub outbox_len_max: usize,
-    /// Futures that a handler may have spawned on a core and that have not ended. Default 65,536.
-    pub tasks_max: usize,
-    /// Jobs that may wait for the helper threads. Default 4096.
-    pub blocking_len_max: usize,
-    /// Helper threads: DNS, files, [`Context::spawn_blocking`](crate::Context::spawn_blocking).
-    /// Default 2.
-    pub helper_threads: usize,
-    /// Payloads of one shard that are handled in one go before the next shard has its turn. Default
-    /// 256.
-    pub payloads_per_turn: u32,
-    /// How long a core handles payloads before it looks at timers, commands and the handler's
-    /// futures. Default 2 ms; one payload is never interrupted.
-    pub turn: Duration,
-    /// Bytes of scratch (text, tape, arena) that a core keeps after a large payload. Default 1 MiB.
-    pub scratch_keep_len: usize,
-    /// How long a write may take before its connection counts as dead. Default 20 s.
-    pub write_timeout: Duration,
-    /// How long [`Handler::on_stop`](crate::Handler::on_stop) and the closing of connections may
-    /// take. Default 5 s each.
-    pub stop_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            wire: WireLimits::default(),
-            pool: PoolLimits::default(),
-            receive_buffers: 512,
-            receive_buffer_len: 4096,
-            mailbox_len_max: 4096,
-            outbox_len_max: 64,
-            tasks_max: 65_536,
-            blocking_len_max: 4096,
-            helper_threads: 2,
-            payloads_per_turn: 256,
-            turn: Duration::from_millis(2),
-            scratch_keep_len: 1 << 20,
-            write_timeout: Duration::from_secs(20),
-            stop_timeout: Duration::from_secs(5),
-        }
-    }
-}
-
-/// How long a shard waits for what. None of them leads to an IDENTIFY.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// Name, TCP and upgrade together. Default 10 s; then the next attempt.
-    pub dial: Duration,
-    /// HELLO after the upgrade. Default 20 s; then the next attempt.
-    pub hello: Duration,
-    /// READY or RESUMED, until [`Link::Stalled`](crate::Link::Stalled) is raised. Default 60 s; the
-    /// shard goes on waiting.
-    pub stalled: Duration,
-    /// RESUMED or any missed event after RESUME. Default 180 s; then RESUME on a new connection.
-    pub resume: Duration,
-    /// The peer's answer to our close frame. Default 2 s; then the connection is cut.
-    pub close: Duration,
-    /// How old a session without a connection may become before it counts as expired and a new
-    /// one is begun. Default 1 h; Discord keeps sessions for some minutes and tells when one is gone.
-    pub session_age_max: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            dial: settings::DIAL_WAIT,
-            hello: settings::HELLO_WAIT,
-            stalled: settings::STALLED_AFTER,
-            resume: settings::RESUME_WAIT,
-            close: settings::CLOSE_WAIT,
-            session_age_max: settings::SESSION_AGE_MAX,
-        }
     }
 }
 

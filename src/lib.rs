@@ -224,7 +224,7 @@ pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::notice::State;
 pub use shard::token::Token;
-pub use wire::Compression;
+pub use wire::{Compression, PoolLimits, WireError, WireLimits};
 
 /// The machines without sockets and without a clock: for tests, simulations, other drivers.
 ///
@@ -235,7 +235,8 @@ pub mod sans_io {
     #[doc(inline)]
     pub use crate::{clock, decode, shard, wire};
 }
-pub use decode::{Json, JsonKind};
+pub use clock::Time;
+pub use decode::{DecodeError, Json, JsonKind};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -4,6 +4,8 @@
 //! The gateway runs in a process of its own (this very program, started again), so that what is
 //! measured is the engine.
 
+#![allow(clippy::print_stdout)] // the gateway's process tells its address
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use replay_gateway::Gateway;
 use shardring::{
-    Compression, Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link, Shards,
-    Stop, Token,
+    Compression, Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link,
+    Shards, Stop, Token,
 };
 
 const SHARDS: u32 = 1_000;
@@ -43,7 +45,7 @@ impl Handler for Counting {
 
     fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
         if let Link::Disconnected { cause, wire: Some(wire) } = link {
-            println!("shard {}: {cause}: {wire}", cx.shard());
+            eprintln!("shard {}: {cause}: {wire}", cx.shard());
         }
     }
 }

@@ -18,14 +18,14 @@ use crate::clock::{Rng, Time};
 use crate::config::{Config, Limits};
 use crate::driver::link::{Hold, LinkKey, Links, Op, Receive, Sending};
 use crate::driver::mailbox::{Mailbox, Stop};
-use crate::driver::ring::{Completion, Filled, Ring};
+use crate::driver::ring::{Completion, Ring};
 use crate::driver::shared::Shared;
 use crate::driver::system;
 use crate::driver::tasks::TaskCount;
 use crate::error::Error;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
-use crate::shard::{Action, Desk, Flow, Shard};
+use crate::shard::{Action, Desk, Shard};
 
 /// The clock of an engine: the same origin for all its cores.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +164,7 @@ impl Unread {
 }
 
 impl<H: Handler> Core<H> {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, each part from elsewhere")]
     pub(crate) fn new(
         config: &Config,
         ring: Ring,
@@ -275,171 +276,6 @@ impl<H: Handler> Core<H> {
             Op::Ignored => {}
         }
         self.remove_if_quiet(key);
-        Ok(())
-    }
-
-    /// Bytes came, or a multishot receive ended.
-    fn received(&mut self, key: LinkKey, completion: Completion) -> io::Result<()> {
-        let Completion { result, filled, more, .. } = completion;
-        let Some(link) = self.links.find(key) else {
-            // Nobody's: the link is gone. Its buffer is still ours to give back.
-            if let Some(filled) = filled {
-                self.ring.recycle(filled);
-            }
-            return Ok(());
-        };
-        if !more {
-            link.receive = Receive::Off;
-        }
-        let shard = link.shard;
-        let mut ended = None;
-        if let Some(filled) = filled {
-            if let Some(local) = shard
-                && filled.len() > 0
-            {
-                ended = self.take(key, local, &filled);
-            }
-            self.ring.recycle(filled);
-        }
-        let Some(local) = shard else { return Ok(()) };
-        if ended.is_none() && !more {
-            ended = match -result {
-                _ if result > 0 => None,
-                0 => Some(LinkEnd::Eof),
-                libc::ENOBUFS => {
-                    self.desk.stage.metrics.counters.buffers_exhausted += 1;
-                    None
-                }
-                libc::ECANCELED | libc::EINTR => None,
-                _ => Some(LinkEnd::Reset),
-            };
-        }
-        match ended {
-            Some(end) => self.end_link(local, end),
-            None => {
-                if !more {
-                    self.starved.push(key);
-                }
-                self.settle(local);
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands the bytes of a ring buffer to a shard, or to the backlog if they have to wait.
-    fn take(&mut self, key: LinkKey, local: u32, filled: &Filled) -> Option<LinkEnd> {
-        let now = self.clock.now();
-        let bytes = self.ring.bytes(filled);
-        let link = self.links.find(key)?;
-        let slot = &mut self.shards[local as usize];
-        self.desk.stage.metrics.counters.wire_len += bytes.len() as u64;
-        slot.shard.heard(now);
-        let mut used = 0;
-        if link.backlog.is_empty() {
-            let mut budget = self.limits.payloads_per_turn;
-            let received = slot.shard.receive(now, bytes, &mut budget, &mut self.desk);
-            if let Flow::Ended(end) = received.flow {
-                return Some(end);
-            }
-            used = received.used;
-        }
-        if used < bytes.len() && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err() {
-            return Some(LinkEnd::Wire); // The pool's hard bound.
-        }
-        if !link.backlog.is_empty() {
-            link.backlog_since.get_or_insert(now);
-            if !slot.shard.is_held(self.desk.is_halted()) && !link.is_runnable {
-                link.is_runnable = true;
-                self.runnable.push_back(key);
-            }
-        }
-        None
-    }
-
-    /// Gives the links with a backlog their shares, in turn, until the turn is over; each of them
-    /// one at the least, so that reaping alone cannot starve them.
-    fn work_off_backlogs(&mut self, end: Time) {
-        let mut owed = self.runnable.len();
-        while let Some(key) = self.runnable.pop_front() {
-            self.work_off(key);
-            owed = owed.saturating_sub(1);
-            if owed == 0 && self.clock.now() >= end {
-                break;
-            }
-        }
-    }
-
-    fn work_off(&mut self, key: LinkKey) {
-        let Some(link) = self.links.find(key) else { return };
-        link.is_runnable = false;
-        let Some(local) = link.shard else { return };
-        let slot = &mut self.shards[local as usize];
-        let mut ended = None;
-        let mut budget = self.limits.payloads_per_turn;
-        while !link.backlog.is_empty() {
-            let now = self.clock.now();
-            // It waits at least since then: rather too long a latency shown than too short.
-            let since = link.backlog_since.unwrap_or(now);
-            let front = link.backlog.front();
-            let received = slot.shard.receive(since, front, &mut budget, &mut self.desk);
-            link.backlog.consume(received.used, &mut self.desk.pool);
-            if link.backlog.is_empty() {
-                link.backlog_since = None;
-            }
-            match received.flow {
-                Flow::All => {}
-                Flow::Paused => break, // `settle` holds it.
-                Flow::Budget => {
-                    link.is_runnable = true;
-                    self.runnable.push_back(key);
-                    break;
-                }
-                Flow::Ended(end) => {
-                    ended = Some(end);
-                    break;
-                }
-            }
-        }
-        match ended {
-            Some(end) => self.end_link(local, end),
-            None => self.settle(local),
-        }
-    }
-
-    /// A send has completed.
-    fn sent(&mut self, key: LinkKey, result: i32) {
-        let Some(link) = self.links.find(key) else { return };
-        let Some(sending) = link.sending.take() else { return };
-        let Some(local) = link.shard else { return };
-        let whole = usize::try_from(result).is_ok_and(|sent| sent == sending.bytes.len());
-        if !whole {
-            // Short only when the connection broke in the middle.
-            self.end_link(local, LinkEnd::Reset);
-            return;
-        }
-        let now = self.clock.now();
-        drop(sending);
-        self.shards[local as usize].shard.written(now, &mut self.desk.stage.metrics);
-        self.settle(local);
-    }
-
-    /// A connect has completed.
-    fn connected(&mut self, key: LinkKey, result: i32) -> io::Result<()> {
-        let Some(link) = self.links.find(key) else { return Ok(()) };
-        link.connecting = None;
-        let Some(local) = link.shard else { return Ok(()) };
-        if result < 0 {
-            let end = match -result {
-                libc::ECANCELED | libc::ETIMEDOUT => LinkEnd::DialTimeout,
-                _ => LinkEnd::Unreachable,
-            };
-            self.end_link(local, end);
-            return Ok(());
-        }
-        link.receive = Receive::Armed;
-        let fd = link.fd();
-        self.ring.receive(fd, key.user_data(Op::Receive))?;
-        self.settle(local);
         Ok(())
     }
 
@@ -590,4 +426,3 @@ impl<H: Handler> Core<H> {
         self.slept = true;
     }
 }
-

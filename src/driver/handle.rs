@@ -102,7 +102,8 @@ impl Handle {
         &self.shards
     }
 
-    /// A copy of what all cores have counted and timed, merged.
+    /// A copy of what all cores have counted and timed, merged. It can be asked for when the engine
+    /// has stopped, too.
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl Handle {
         let (giver, receipt) = receipt();
         let merged = Arc::new(Mutex::new(Merge {
             missing: self.mailboxes.len(),
-            sum: None,
+            sum: self.shared.ended_metrics(),
             giver: Some(giver),
         }));
         for mailbox in self.mailboxes.iter() {

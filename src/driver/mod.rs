@@ -11,6 +11,7 @@ mod helpers;
 mod link;
 mod mailbox;
 mod receipt;
+mod receive;
 mod ring;
 mod run;
 mod shared;

@@ -187,6 +187,8 @@ impl<H: Handler> Core<H> {
             self.rest(signal, more, Some(now + WIND_UP_LOOK)).await;
         }
         let _ = within(self.limits.stop_timeout, self.desk.stage.handler.on_stop()).await;
+        let metrics = self.metrics();
+        self.shared.keep_metrics(metrics);
         match self.refused.take() {
             Some(error) if self.stopping.is_none() => Err(error),
             _ => Ok(()),

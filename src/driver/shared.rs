@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::driver::helpers::Helpers;
 use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::error::{Error, ErrorKind};
+use crate::metrics::Metrics;
 
 /// Shared by all threads of an engine.
 pub(crate) struct Shared {
@@ -24,6 +25,8 @@ struct State {
     ready_wanted: Vec<Giver<()>>,
     failure_wanted: Vec<Giver<Error>>,
     errors: VecDeque<Error>,
+    /// What the cores that have ended had counted.
+    ended: Option<Metrics>,
     stopped: bool,
 }
 
@@ -43,6 +46,7 @@ impl Shared {
                 ready_wanted: Vec::new(),
                 failure_wanted: Vec::new(),
                 errors: VecDeque::new(),
+                ended: None,
                 stopped: false,
             }),
         }
@@ -75,6 +79,19 @@ impl Shared {
         drop(state);
         failures.into_iter().for_each(|giver| giver.give(Ok(error.clone())));
         ready.into_iter().for_each(|giver| giver.give(Err(error.clone())));
+    }
+
+    /// What a core that ends has counted: it stays to be asked for.
+    pub(crate) fn keep_metrics(&self, metrics: Metrics) {
+        match &mut self.lock().ended {
+            Some(sum) => sum.merge(metrics),
+            ended @ None => *ended = Some(metrics),
+        }
+    }
+
+    /// What the cores that have ended had counted.
+    pub(crate) fn ended_metrics(&self) -> Option<Metrics> {
+        self.lock().ended.clone()
     }
 
     /// A core's thread ends. With the last one, what still waits fails.

@@ -153,14 +153,47 @@ pub(crate) fn send_at_once(fd: std::os::fd::RawFd, bytes: &[u8]) {
     }
 }
 
-/// Gives freed pages back to the system, where the C library can.
-pub(crate) fn trim_heap() {
+/// Gives freed pages of this thread's heap back to the system, about `len` bytes of them.
+///
+/// glibc's `malloc_trim` releases free pages between blocks, but not those at the end of a thread's
+/// heap, and after some large blocks it keeps megabytes there. So blocks are taken from that end,
+/// their pages released while they are ours, and the blocks freed, their pages no longer backed.
+/// Elsewhere than with glibc it does nothing.
+pub(crate) fn trim_heap(len: usize) {
     #[cfg(target_env = "gnu")]
-    // SAFETY: thread-safe, touches only free memory of the allocator.
-    unsafe {
-        libc::malloc_trim(0);
+    {
+        const PAGE_LEN: usize = 4096;
+        // SAFETY: thread-safe, touches only free memory of the allocator.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+        let count = len.div_ceil(TRIM_BLOCK_LEN).min(TRIM_BLOCKS_MAX);
+        let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let mut block = Vec::with_capacity(TRIM_BLOCK_LEN);
+            let start = block.as_mut_ptr();
+            let ahead = start.align_offset(PAGE_LEN);
+            if ahead < TRIM_BLOCK_LEN {
+                let pages_len = (TRIM_BLOCK_LEN - ahead) / PAGE_LEN * PAGE_LEN;
+                // SAFETY: whole pages inside a block that is ours and holds nothing: what they
+                // contained may be lost.
+                unsafe {
+                    libc::madvise(start.add(ahead).cast(), pages_len, libc::MADV_DONTNEED);
+                }
+            }
+            blocks.push(block);
+        }
     }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = len;
 }
+
+/// Small enough to come from a thread's heap once larger blocks have come and gone.
+#[cfg(target_env = "gnu")]
+const TRIM_BLOCK_LEN: usize = 1 << 20;
+/// A thread's heap of glibc is at most 64 MiB.
+#[cfg(target_env = "gnu")]
+const TRIM_BLOCKS_MAX: usize = 64;
 
 fn last_error(kind: ErrorKind, what: &str) -> Error {
     Error::new(kind, format!("{what}: {}", io::Error::last_os_error()))

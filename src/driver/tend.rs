@@ -129,7 +129,7 @@ impl<H: Handler> Core<H> {
         found.ok().map(|local| local as u32)
     }
 
-    fn metrics(&mut self) -> Metrics {
+    pub(super) fn metrics(&mut self) -> Metrics {
         let now = self.clock.now();
         self.desk.stage.metrics.counters.pool_peak_len =
             self.desk.pool.counters().used_high_len as u64;
@@ -246,8 +246,8 @@ impl<H: Handler> Core<H> {
 
     fn trim(&mut self) {
         self.trim_planned = false;
-        self.desk.trim();
-        system::trim_heap();
+        let longest_len = self.desk.trim();
+        system::trim_heap(longest_len * SCRATCH_FACTOR);
     }
 
     /// Starts what the handler spawned.
@@ -345,6 +345,9 @@ const WAKE_LEN: usize = 32 * 4096;
 
 /// Growth of a full pool, in bytes, after which it is looked after within a turn.
 const RELIEF_STEP_LEN: usize = 1 << 20;
+
+/// The scratch of a payload (text, tape, the parser's buffers) in terms of its text, at most.
+const SCRATCH_FACTOR: usize = 8;
 
 /// A large payload is often followed by another: scratch is given back this much later, and so at
 /// most once in that time.

@@ -159,7 +159,11 @@ macro_rules! ids {
     ($($alias:ident $kind:ident $what:literal;)*) => {
         /// What an [`Id`] can be the id of. These types have no values.
         pub mod kind {
-            $(#[doc = concat!("The id is that of ", $what, ".")] pub enum $kind {})*
+            $(
+                #[doc = concat!("The id is that of ", $what, ".")]
+                #[derive(Debug)]
+                pub enum $kind {}
+            )*
         }
         $(#[doc = concat!("The id of ", $what, ".")] pub type $alias = Id<kind::$kind>;)*
     };

@@ -205,14 +205,16 @@ impl<H: Handler> Desk<H> {
         self.longest > self.keep_len
     }
 
-    /// Gives back what exceeds [`Limits::scratch_keep_len`].
-    pub(crate) fn trim(&mut self) {
-        self.longest = 0;
+    /// Frees what exceeds [`Limits::scratch_keep_len`]; gives the length of the longest text since
+    /// the last time.
+    pub(crate) fn trim(&mut self) -> usize {
+        let longest = std::mem::take(&mut self.longest);
         self.payload.shrink(self.keep_len);
         self.scratch.shrink(self.keep_len);
         if self.copy.capacity() > self.keep_len {
             self.copy = Vec::new();
         }
+        longest
     }
 }
 

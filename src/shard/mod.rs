@@ -19,6 +19,7 @@ pub mod id;
 pub mod identify;
 pub mod notice;
 pub mod outbox;
+mod outward;
 pub mod payload;
 pub mod session;
 pub mod settings;
@@ -34,20 +35,16 @@ use crate::clock::{Rng, Time};
 use crate::command::Encoded;
 use crate::config::{Delivery, Interest};
 use crate::decode::{DecodeError, Envelope, Root};
-use crate::error::{Error, ErrorKind};
-use crate::metrics::{Metrics, RoundTrips, ShardMetrics};
 use crate::model::EventKind;
-use crate::shard::close::{CLOSE_TO_RESUME, LinkEnd};
+use crate::shard::close::LinkEnd;
 use crate::shard::desk::Delivered;
-use crate::shard::handler::{Handler, Link};
+use crate::shard::handler::Handler;
 use crate::shard::identify::IdentifyGate;
-use crate::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
+use crate::shard::notice::{Sent, State, Target, Verdict};
 use crate::shard::outbox::{Completion, Dropped};
 use crate::shard::session::Session;
 use crate::shard::settings::SessionSettings;
-use crate::wire::{
-    ChunkPool, Compression, GatewayUrl, Opened, Upgrade, Wire, WireError, WireLimits,
-};
+use crate::wire::{ChunkPool, Compression, GatewayUrl, Opened, Wire, WireError, WireLimits};
 
 /// One shard: its session, and the wire of its connection while it has one.
 pub struct Shard {
@@ -320,44 +317,6 @@ impl Shard {
         self.session.start(now);
     }
 
-    /// The answer to [`Action::Dial`]: where to, and the request to send first, which
-    /// [`take_outgoing`](Self::take_outgoing) gives.
-    pub fn dial(&mut self, target: Target) -> GatewayUrl {
-        let main = &self.common.main_url;
-        let url = match target {
-            Target::Main => None,
-            Target::Resume => self.session.resume_url().and_then(|url| GatewayUrl::parse(url).ok()),
-        };
-        let url = match url {
-            Some(url) => url.with_query(self.common.compression),
-            None => main.clone(),
-        };
-        let mut key = [0; 16];
-        key[..8].copy_from_slice(&self.rng.next_u64().to_le_bytes());
-        key[8..].copy_from_slice(&self.rng.next_u64().to_le_bytes());
-        let upgrade = Upgrade::new(&url, key);
-        self.outgoing = upgrade.request();
-        let wire = Wire::new(self.common.compression, self.common.limits, upgrade);
-        self.wire = Some(Box::new(wire));
-        self.wire_error = None;
-        url
-    }
-
-    /// The answer to a close frame (RFC 6455 §5.5.1), to be written before the connection is cut
-    /// if that is possible at once.
-    pub fn take_farewell(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.farewell)
-    }
-
-    fn answer_close(&mut self, code: Option<u16>) {
-        // In the middle of a write nothing can be put in; and our own close was the first word.
-        if self.session.state() != State::Closing && self.outgoing.is_empty() {
-            // Never 1000 or 1001 of ours: they would end the session.
-            let code = code.filter(|code| !matches!(code, 1000 | 1001)).unwrap_or(CLOSE_TO_RESUME);
-            Wire::seal_close(code, "", mask(&mut self.rng), &mut self.farewell);
-        }
-    }
-
     /// The connection is over; what it held goes back to the pool.
     pub fn release(&mut self, pool: &mut ChunkPool) {
         if let Some(mut wire) = self.wire.take() {
@@ -373,19 +332,6 @@ impl Shard {
     pub fn link_ended(&mut self, now: Time, end: LinkEnd) {
         // Nothing holds a shard without a connection; a paused one reconnects and is held again.
         self.session.link_ended(now, end);
-    }
-
-    /// All bytes of the last [`take_outgoing`](Self::take_outgoing) are written.
-    pub fn written(&mut self, now: Time, metrics: &mut Metrics) {
-        for sent in self.writing.drain(..) {
-            match sent {
-                Sent::Heartbeat => metrics.counters.heartbeats += 1,
-                Sent::Identify => metrics.counters.identifies += 1,
-                Sent::Resume => metrics.counters.resumes += 1,
-                Sent::Command => metrics.counters.commands += 1,
-            }
-            self.session.transmitted(now, sent);
-        }
     }
 
     /// A deadline has passed. `unread` is the time, since the start, in which nobody read this
@@ -421,79 +367,6 @@ impl Shard {
     /// Events go on.
     pub fn unpause(&mut self) {
         self.paused_at = None;
-    }
-
-    /// Drains what the session has to say: notices to metrics and handler, payloads into frames.
-    /// Gives the driver's next action; call again until there is none.
-    pub fn settle<H: Handler>(&mut self, now: Time, desk: &mut Desk<H>) -> Option<Action> {
-        loop {
-            while let Some(notice) = self.session.poll_notice() {
-                self.notice(now, &notice, desk);
-            }
-            self.seal(now);
-            return match self.session.poll_order()? {
-                Order::Dial { target, .. } => Some(Action::Dial(target)),
-                Order::Drop => Some(Action::Drop),
-                Order::Close { code } => {
-                    Wire::seal_close(code, "", mask(&mut self.rng), &mut self.outgoing);
-                    continue;
-                }
-            };
-        }
-    }
-
-    fn notice<H: Handler>(&mut self, now: Time, notice: &Notice, desk: &mut Desk<H>) {
-        let counters = &mut desk.stage.metrics.counters;
-        match notice {
-            Notice::Ready { .. } => {
-                counters.readies += 1;
-                self.was_ready = true;
-            }
-            Notice::Resumed { replayed } => {
-                counters.resumed += 1;
-                counters.replayed += replayed;
-                self.was_ready = true;
-            }
-            Notice::Disconnected { cause } => counters.disconnects[cause.index()] += 1,
-            Notice::SessionLost { .. } => counters.sessions_lost += 1,
-            Notice::Fatal { error } => {
-                let detail = format!("shard {}: {error}", self.session.shard());
-                desk.stage.fail(Error::new(ErrorKind::Refused, detail));
-            }
-            _ => {}
-        }
-        let link = Link::from_notice(notice, now, self.wire_error);
-        desk.stage.link(&mut self.session, now, link);
-        if std::mem::take(&mut desk.stage.effects.pause) {
-            self.pause(now);
-        }
-    }
-
-    /// Turns the payloads that may go now into frames.
-    fn seal(&mut self, now: Time) {
-        if self.wire.is_none() {
-            return;
-        }
-        let mut text = Vec::new();
-        while let Some(sent) = self.session.poll_transmit(now, &mut text) {
-            // The session writes JSON from strings and numbers: always UTF-8.
-            if let Ok(payload) = std::str::from_utf8(&text) {
-                Wire::seal_text(payload, mask(&mut self.rng), &mut self.outgoing);
-                self.queued.push(sent);
-            }
-            text.clear();
-        }
-    }
-
-    /// Takes the frames that wait, to be written in one go. Not before the last were
-    /// [`written`](Self::written).
-    pub fn take_outgoing(&mut self) -> Option<Vec<u8>> {
-        if self.outgoing.is_empty() {
-            return None;
-        }
-        debug_assert!(self.writing.is_empty(), "one write in flight");
-        std::mem::swap(&mut self.queued, &mut self.writing);
-        Some(std::mem::take(&mut self.outgoing))
     }
 
     /// When [`expire`](Self::expire) is to be called.
@@ -542,33 +415,6 @@ impl Shard {
 
     fn paused_for(&self, now: Time) -> Option<Duration> {
         self.paused_at.map(|since| now - since)
-    }
-
-    /// What the metrics show of it.
-    pub(crate) fn report(&self, now: Time, core: usize) -> ShardMetrics {
-        let session = &self.session;
-        let latency = session.latency();
-        let counters = session.counters();
-        let mut recent: Vec<Duration> = latency.recent().collect();
-        recent.reverse();
-        ShardMetrics {
-            shard: session.shard().id,
-            core,
-            state: session.state(),
-            session_id: session.session_id().map(str::to_owned),
-            sequence: session.sequence(),
-            round_trip: RoundTrips {
-                last: latency.last(),
-                recent,
-                min: latency.min(),
-                max: latency.max(),
-            },
-            last_ack_age: session.last_ack_at().map(|at| now - at),
-            paused_for: self.paused_for(now),
-            identifies: counters.identifies.into(),
-            resumes: counters.resumes.into(),
-            disconnects: counters.disconnects.iter().map(|count| u64::from(*count)).sum(),
-        }
     }
 }
 

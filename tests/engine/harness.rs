@@ -12,24 +12,24 @@ use shardring::{
 
 /// What the handlers of all cores saw.
 #[derive(Default)]
-pub struct Log {
-    pub records: Vec<Record>,
-    pub lost: Vec<SessionLost>,
+pub(crate) struct Log {
+    pub(crate) records: Vec<Record>,
+    pub(crate) lost: Vec<SessionLost>,
     /// (shard, what the notice says).
-    pub links: Vec<(u32, String)>,
+    pub(crate) links: Vec<(u32, String)>,
     /// Names of events seen, the generated traffic left out.
-    pub events: Vec<(u32, String)>,
-    pub undecoded: u64,
+    pub(crate) events: Vec<(u32, String)>,
+    pub(crate) undecoded: u64,
 }
 
 impl Log {
-    pub fn links_of(&self, shard: u32) -> Vec<&str> {
+    pub(crate) fn links_of(&self, shard: u32) -> Vec<&str> {
         self.links.iter().filter(|(of, _)| *of == shard).map(|(_, text)| text.as_str()).collect()
     }
 }
 
 /// Writes everything down.
-pub struct Recorder(pub Arc<Mutex<Log>>);
+pub(crate) struct Recorder(pub(crate) Arc<Mutex<Log>>);
 
 impl Handler for Recorder {
     fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
@@ -49,7 +49,7 @@ impl Handler for Recorder {
 }
 
 /// Writes an event into the log.
-pub fn record(log: &Mutex<Log>, cx: &Context<'_>, event: &Event<'_>) {
+pub(crate) fn record(log: &Mutex<Log>, cx: &Context<'_>, event: &Event<'_>) {
     let mut log = log.lock().unwrap();
     let id = unique_id(event);
     if let Event::Undecoded(_) = event {
@@ -97,16 +97,16 @@ fn unique_id(event: &Event<'_>) -> u64 {
 }
 
 /// A gateway and an engine that talk.
-pub struct Run {
-    pub gateway: GatewayHandle,
-    pub engine: Engine,
-    pub log: Arc<Mutex<Log>>,
+pub(crate) struct Run {
+    pub(crate) gateway: GatewayHandle,
+    pub(crate) engine: Engine,
+    pub(crate) log: Arc<Mutex<Log>>,
 }
 
-pub const TOKEN: &str = "MTIz.secret-of-the-tests.abc";
+pub(crate) const TOKEN: &str = "MTIz.secret-of-the-tests.abc";
 
 /// Settings for a quick test: everything that waits for long waits for little.
-pub fn config(shards: u32, url: &str) -> ConfigBuilder {
+pub(crate) fn config(shards: u32, url: &str) -> ConfigBuilder {
     let mut timeouts = Timeouts::default();
     timeouts.dial = Duration::from_secs(2);
     timeouts.hello = Duration::from_millis(700);
@@ -122,7 +122,7 @@ pub fn config(shards: u32, url: &str) -> ConfigBuilder {
 }
 
 /// A gateway for them.
-pub fn gateway(shards: u32) -> Builder {
+pub(crate) fn gateway(shards: u32) -> Builder {
     Gateway::builder()
         .token(TOKEN)
         .max_concurrency(shards.max(16))
@@ -131,7 +131,11 @@ pub fn gateway(shards: u32) -> Builder {
 }
 
 /// So much traffic for each shard, once all are ready, at an easy pace.
-pub fn traffic(shards: u32, events_per_shard: u64, rate_per_s: Option<f64>) -> TrafficConfig {
+pub(crate) fn traffic(
+    shards: u32,
+    events_per_shard: u64,
+    rate_per_s: Option<f64>,
+) -> TrafficConfig {
     TrafficConfig {
         start: Start::Shards(shards),
         rate_per_s,
@@ -143,11 +147,14 @@ pub fn traffic(shards: u32, events_per_shard: u64, rate_per_s: Option<f64>) -> T
 
 impl Run {
     /// Starts both; does not wait.
-    pub fn start(gateway: Builder, adjust: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Self {
+    pub(crate) fn start(
+        gateway: Builder,
+        adjust: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+    ) -> Self {
         Self::start_shards(4, gateway, adjust)
     }
 
-    pub fn start_shards(
+    pub(crate) fn start_shards(
         shards: u32,
         gateway: Builder,
         adjust: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
@@ -160,12 +167,12 @@ impl Run {
         Self { gateway, engine, log }
     }
 
-    pub fn log(&self) -> MutexGuard<'_, Log> {
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }
 
     /// Waits for something that must come about.
-    pub fn until(&self, what: &str, done: impl Fn(&Log, &Stats) -> bool) -> Stats {
+    pub(crate) fn until(&self, what: &str, done: impl Fn(&Log, &Stats) -> bool) -> Stats {
         let end = Instant::now() + AT_MOST;
         loop {
             let stats = self.gateway.stats();
@@ -188,7 +195,7 @@ impl Run {
     }
 
     /// Waits until all traffic was numbered and seen (or lost with notice), and compares.
-    pub fn traffic_done(&self, sessions: u64) -> Report {
+    pub(crate) fn traffic_done(&self, sessions: u64) -> Report {
         self.until("the end of the traffic", |log, stats| {
             stats.sessions_done >= sessions
                 && (log.records.len() as u64 >= stats.traffic_numbered || !log.lost.is_empty())
@@ -200,7 +207,7 @@ impl Run {
 
     /// Waits until so many sessions have had all their traffic and every event was seen, or was
     /// excused by a notice; an event lost, doubled, altered or out of order fails.
-    pub fn ledger_is_whole(&self, sessions: u64) -> Report {
+    pub(crate) fn ledger_is_whole(&self, sessions: u64) -> Report {
         let end = Instant::now() + AT_MOST;
         loop {
             let stats = self.gateway.stats();
@@ -219,18 +226,18 @@ impl Run {
     }
 
     /// Waits for a notice of a shard that begins like this.
-    pub fn until_link(&self, shard: u32, begins: &str) -> Stats {
+    pub(crate) fn until_link(&self, shard: u32, begins: &str) -> Stats {
         self.until(begins, |log, _| log.links_of(shard).iter().any(|text| text.starts_with(begins)))
     }
 
-    pub fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         self.engine.handle().metrics().wait().unwrap()
     }
 
     /// The notices of a shard are these, in this order; each is given by its beginning. The last
     /// may yet have to come: RESUMED follows the last event that was replayed.
     #[track_caller]
-    pub fn assert_links(&self, shard: u32, expected: &[&str]) {
+    pub(crate) fn assert_links(&self, shard: u32, expected: &[&str]) {
         self.until("as many notices", |log, _| log.links_of(shard).len() >= expected.len());
         let log = self.log();
         let seen = log.links_of(shard);
@@ -239,13 +246,13 @@ impl Run {
         assert!(alike, "shard {shard}\nexpected {expected:#?}\nsaw {seen:#?}");
     }
 
-    pub fn compare(&self) -> Report {
+    pub(crate) fn compare(&self) -> Report {
         let log = self.log();
         let start_guilds = self.gateway.ledger();
         ledger::compare(&start_guilds, &log.records, &log.lost)
     }
 
-    pub fn stop(self) -> Result<Stats, Error> {
+    pub(crate) fn stop(self) -> Result<Stats, Error> {
         let stopped = self.engine.stop(Stop::EndSessions);
         let stats = self.gateway.stats();
         stopped.map(|()| stats)
@@ -255,4 +262,4 @@ impl Run {
 /// What the tests wait at most for anything.
 const AT_MOST: Duration = Duration::from_secs(30);
 
-pub const COMPRESSIONS: [Compression; 2] = [Compression::ZlibStream, Compression::None];
+pub(crate) const COMPRESSIONS: [Compression; 2] = [Compression::ZlibStream, Compression::None];

@@ -23,11 +23,11 @@ use zlib_rs::{Deflate, DeflateFlush};
 
 /// Counts what it sees, and reads a little of each typed event.
 #[derive(Default)]
-pub struct Counting {
-    pub events: u64,
-    pub sum: u64,
-    pub links: Vec<String>,
-    pub keep_links: bool,
+pub(crate) struct Counting {
+    pub(crate) events: u64,
+    pub(crate) sum: u64,
+    pub(crate) links: Vec<String>,
+    pub(crate) keep_links: bool,
 }
 
 impl Handler for Counting {
@@ -51,16 +51,16 @@ impl Handler for Counting {
 }
 
 /// One shard, its desk, and a gateway's end of the wire.
-pub struct Line<H: Handler> {
-    pub shard: Shard,
-    pub desk: Desk<H>,
-    pub now: Rc<Cell<Time>>,
-    pub compression: Compression,
+pub(crate) struct Line<H: Handler> {
+    pub(crate) shard: Shard,
+    pub(crate) desk: Desk<H>,
+    pub(crate) now: Rc<Cell<Time>>,
+    pub(crate) compression: Compression,
     deflate: Option<Deflate>,
 }
 
 impl<H: Handler> Line<H> {
-    pub fn new(compression: Compression, interest: Interest, handler: fn() -> H) -> Self {
+    pub(crate) fn new(compression: Compression, interest: Interest, handler: fn() -> H) -> Self {
         let url = GatewayUrl::parse("ws://gateway.test").unwrap().with_query(compression);
         let token = Token::new("a.test.token").unwrap();
         let common = Common {
@@ -86,14 +86,14 @@ impl<H: Handler> Line<H> {
     }
 
     /// The same with a clock of the caller's, for benches that want the true one.
-    pub fn with_clock(mut self, handler: fn() -> H, clock: Box<dyn Fn() -> Time>) -> Self {
+    pub(crate) fn with_clock(mut self, handler: fn() -> H, clock: Box<dyn Fn() -> Time>) -> Self {
         self.desk =
             Desk::new(0, Arc::new(move |_| Ok(handler())), &Limits::default(), clock, 0).unwrap();
         self
     }
 
     /// Dials and gets as far as READY; the traffic's first `s` is 2.
-    pub fn log_in(&mut self) {
+    pub(crate) fn log_in(&mut self) {
         self.shard.start(self.now.get());
         assert!(matches!(self.settle(), Some(Action::Dial(_))));
         self.open();
@@ -106,7 +106,7 @@ impl<H: Handler> Line<H> {
     }
 
     /// The answer to a dial: the upgrade.
-    pub fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         self.shard.dial(shardring::sans_io::shard::notice::Target::Main);
         let request = self.shard.take_outgoing().unwrap();
         let reply = upgrade_reply(&request);
@@ -116,13 +116,13 @@ impl<H: Handler> Line<H> {
     }
 
     /// The gateway says this payload.
-    pub fn say(&mut self, text: &str) -> Flow {
+    pub(crate) fn say(&mut self, text: &str) -> Flow {
         let bytes = self.frame(text);
         self.give(&bytes)
     }
 
     /// A payload as the gateway would frame it.
-    pub fn frame(&mut self, text: &str) -> Vec<u8> {
+    pub(crate) fn frame(&mut self, text: &str) -> Vec<u8> {
         match &mut self.deflate {
             Some(deflate) => message(&compressed(deflate, text.as_bytes()), false),
             None => message(text.as_bytes(), true),
@@ -130,7 +130,7 @@ impl<H: Handler> Line<H> {
     }
 
     /// Bytes arrive from the socket.
-    pub fn give(&mut self, bytes: &[u8]) -> Flow {
+    pub(crate) fn give(&mut self, bytes: &[u8]) -> Flow {
         let now = self.now.get();
         self.shard.heard(now);
         let mut budget = u32::MAX;
@@ -143,25 +143,25 @@ impl<H: Handler> Line<H> {
         received.flow
     }
 
-    pub fn settle(&mut self) -> Option<Action> {
+    pub(crate) fn settle(&mut self) -> Option<Action> {
         self.shard.settle(self.now.get(), &mut self.desk)
     }
 
     /// What the shard sends, unmasked, frames joined by newlines.
-    pub fn heard(&mut self) -> String {
+    pub(crate) fn heard(&mut self) -> String {
         let Some(bytes) = self.shard.take_outgoing() else { return String::new() };
         let mut metrics = self.desk.metrics().clone();
         self.shard.written(self.now.get(), &mut metrics);
         unmasked(&bytes)
     }
 
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         self.now.set(self.now.get() + time);
     }
 }
 
 /// The first so many generated payloads, numbered from `first_s` on.
-pub fn payloads(count: u64, first_s: u64) -> Vec<String> {
+pub(crate) fn payloads(count: u64, first_s: u64) -> Vec<String> {
     let traffic = Traffic::new(42, 0, u64::MAX);
     (0..count)
         .map(|k| {
@@ -172,7 +172,7 @@ pub fn payloads(count: u64, first_s: u64) -> Vec<String> {
         .collect()
 }
 
-pub fn compressed(deflate: &mut Deflate, text: &[u8]) -> Vec<u8> {
+pub(crate) fn compressed(deflate: &mut Deflate, text: &[u8]) -> Vec<u8> {
     let mut out = vec![0; text.len() + 1024];
     let before = deflate.total_out();
     deflate.compress(text, &mut out, DeflateFlush::SyncFlush).unwrap();
@@ -181,7 +181,7 @@ pub fn compressed(deflate: &mut Deflate, text: &[u8]) -> Vec<u8> {
     out
 }
 
-pub fn message(payload: &[u8], is_text: bool) -> Vec<u8> {
+pub(crate) fn message(payload: &[u8], is_text: bool) -> Vec<u8> {
     let data = if is_text { Data::Text } else { Data::Binary };
     let frame = Frame::message(payload.to_vec(), OpCode::Data(data), true);
     let mut out = Vec::new();
@@ -193,7 +193,7 @@ fn upgrade_reply(request: &[u8]) -> Vec<u8> {
     let request = std::str::from_utf8(request).unwrap();
     let key = request
         .lines()
-        .find_map(|line| line.to_ascii_lowercase().starts_with("sec-websocket-key:").then(|| line))
+        .find(|line| line.to_ascii_lowercase().starts_with("sec-websocket-key:"))
         .and_then(|line| line.split_once(':'))
         .unwrap()
         .1

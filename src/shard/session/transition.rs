@@ -112,7 +112,7 @@ impl Session {
         }
         let mut after = backoff::reconnect(&mut self.rng, self.failures);
         match self.remedy(cause) {
-            Remedy::Fatal(error) => return self.end_fatally(now, error),
+            Remedy::Fatal(error) => return self.end_fatally(now, cause, error),
             Remedy::NewSession => self.lose_session(now, cause),
             Remedy::ResumeAfterPause => after += backoff::rate_limited(&mut self.rng),
             Remedy::Resume => {}
@@ -165,7 +165,7 @@ impl Session {
         }
         if let Some(end @ LinkEnd::Closed(code)) = end {
             match remedy(code) {
-                Remedy::Fatal(error) => return self.end_fatally(now, error),
+                Remedy::Fatal(error) => return self.end_fatally(now, Cause::Link(end), error),
                 Remedy::NewSession => self.lose_session(now, Cause::Link(end)),
                 Remedy::Resume | Remedy::ResumeAfterPause => {}
             }
@@ -178,8 +178,8 @@ impl Session {
         self.phase(self.not_before);
     }
 
-    fn end_fatally(&mut self, now: Time, error: Fatal) {
-        self.session_id = None;
+    fn end_fatally(&mut self, now: Time, cause: Cause, error: Fatal) {
+        self.lose_session(now, cause);
         self.notice(Notice::Fatal { error });
         self.retire(now);
     }
