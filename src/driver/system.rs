@@ -170,7 +170,7 @@ pub(crate) fn trim_heap(len: usize) {
         let count = len.div_ceil(TRIM_BLOCK_LEN).min(TRIM_BLOCKS_MAX);
         let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(count);
         for _ in 0..count {
-            let mut block = Vec::with_capacity(TRIM_BLOCK_LEN);
+            let mut block = Vec::<u8>::with_capacity(TRIM_BLOCK_LEN);
             let start = block.as_mut_ptr();
             let ahead = start.align_offset(PAGE_LEN);
             if ahead < TRIM_BLOCK_LEN {
