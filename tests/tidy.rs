@@ -16,10 +16,8 @@ const LINE_LEN_MAX: usize = 100;
 
 /// Files that are longer, with the size that they must not outgrow. Tables, most of them.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("src/config.rs", 630),
-    ("src/driver/core.rs", 600),
     ("src/model/event.rs", 490),
-    ("src/shard/mod.rs", 620),
+    ("src/shard/mod.rs", 470),
 ];
 
 /// Functions that are longer, with the size that they must not outgrow.
@@ -27,7 +25,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/wire/error.rs", "fmt", 74
 
 /// Files with comments that are too wide, and how many such lines they must not exceed.
 const WIDE_FILES: &[(&str, usize)] = &[
-    ("src/config.rs", 1),
     ("src/model/macros.rs", 1),
     ("src/shard/desk.rs", 1),
     ("src/shard/heartbeat.rs", 1),

@@ -81,7 +81,8 @@ pub struct Timeouts {
     /// The peer's answer to our close frame. Default 2 s; then the connection is cut.
     pub close: Duration,
     /// How old a session without a connection may become before it counts as expired and a new
-    /// one is begun. Default 1 h; Discord keeps sessions for some minutes and tells when one is gone.
+    /// one is begun. Default 1 h; Discord keeps sessions for some minutes, and tells when one is
+    /// gone.
     pub session_age_max: Duration,
 }
 
