@@ -305,11 +305,11 @@ impl ConfigBuilder {
         self
     }
 
-    /// After a wake-up, wait this long for more to arrive before handling anything: at most 1 ms.
+    /// When something came, wait up to this long for more before going to sleep: at most 1 ms.
     ///
-    /// Default zero. It trades latency for CPU time: each event may come later by up to this,
-    /// and the handler's futures wait as long; at a steady trickle of events it saves wake-ups,
-    /// which cost more there than decoding.
+    /// Default zero. It trades latency for CPU time: at a steady trickle one wake-up then serves
+    /// what came in that time, and wake-ups cost more there than decoding; each event may come
+    /// later by up to this, and the handler's futures wait as long.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self

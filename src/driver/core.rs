@@ -69,8 +69,6 @@ pub(crate) struct Core<H: Handler> {
     pub(super) relieved_len: usize,
     /// Which receivers go on in a full pool: from this one, by position.
     pub(super) few_from: usize,
-    /// The thread slept before this turn.
-    pub(super) slept: bool,
     /// Futures that the handler has spawned.
     pub(super) tasks: TaskCount,
     /// The first shard that Discord refused for good.
@@ -132,6 +130,9 @@ const UNREAD_GAP_MIN: Duration = Duration::from_millis(100);
 /// A link whose backlog is so long, in bytes, is not read until it has been worked off. What the
 /// kernel has received by then comes on top: at most the core's receive buffers.
 const BACKLOG_LEN_MAX: usize = 64 * 1024;
+
+/// So many completions end a [linger](crate::ConfigBuilder::linger) early.
+const LINGER_COMPLETIONS: usize = 64;
 
 /// Completions handled between two looks at the ring.
 const COMPLETIONS_PER_LOOK: u32 = 256;
@@ -205,7 +206,6 @@ impl<H: Handler> Core<H> {
             held_back: 0,
             relieved_len: 0,
             few_from: 0,
-            slept: false,
             tasks: TaskCount::default(),
             refused: None,
             dials: 0,
@@ -231,30 +231,36 @@ impl<H: Handler> Core<H> {
         self.desk.stage.metrics.counters.turns += 1;
         let end = self.clock.now() + self.limits.turn;
         self.ring.signal(false);
-        if std::mem::take(&mut self.slept) && !self.linger.is_zero() {
-            self.ring.linger(self.limits.receive_buffers.into(), self.linger)?;
-        }
-        self.reap(end)?;
+        let reaped = self.reap(end)?;
         self.work_off_backlogs(end);
         self.read_mail();
         self.expire();
         self.arm_starved()?;
         self.relieve_pool()?;
         self.plan_trim();
-        self.ring.enter()?;
+        if reaped > 0 && !self.linger.is_zero() && self.ring.is_idle() && self.runnable.is_empty() {
+            // More is likely to come soon: one wake-up for all of it.
+            self.ring.linger(LINGER_COMPLETIONS, self.linger)?;
+            return Ok(true);
+        }
+        if self.ring.has_submissions() {
+            self.ring.enter()?;
+        }
         self.ring.signal(true);
         Ok(!self.ring.is_idle() || !self.runnable.is_empty())
     }
 
-    /// Reaps completions until there are none or the turn is over.
-    fn reap(&mut self, end: Time) -> io::Result<()> {
+    /// Reaps completions until there are none or the turn is over; gives how many.
+    fn reap(&mut self, end: Time) -> io::Result<usize> {
+        let mut reaped = 0;
         loop {
             self.ring.enter()?;
             for _ in 0..COMPLETIONS_PER_LOOK {
                 let Some(completion) = self.ring.reap() else { break };
                 self.complete(completion)?;
+                reaped += 1;
                 if self.needs_relief() {
-                    return Ok(()); // Before what is received outruns the pool's reserve.
+                    return Ok(reaped); // Before what is received outruns the pool's reserve.
                 }
             }
             let now = self.clock.now();
@@ -262,7 +268,7 @@ impl<H: Handler> Core<H> {
                 self.unread.caught_up(now);
             }
             if now >= end || self.ring.is_idle() {
-                return Ok(());
+                return Ok(reaped);
             }
         }
     }
@@ -423,6 +429,5 @@ impl<H: Handler> Core<H> {
     pub(super) fn overslept(&mut self, now: Time, due: Option<Time>) {
         let late = due.map_or(Duration::ZERO, |due| now.since(due));
         self.unread.slept(now, late);
-        self.slept = true;
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -42,7 +42,7 @@ pub enum Stop {
 pub(crate) struct Mailbox {
     queue: Mutex<Queue>,
     /// Woken when the queue was empty and is not any more, and by the core's own completions.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
     len_max: usize,
 }
 
@@ -62,7 +62,7 @@ impl Mailbox {
     pub(crate) fn new(len_max: usize) -> Self {
         Self {
             queue: Mutex::new(Queue { mail: VecDeque::new(), open: true }),
-            wake: Notify::new(),
+            wake: Arc::new(Notify::new()),
             len_max,
         }
     }

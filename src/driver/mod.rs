@@ -12,6 +12,7 @@ mod link;
 mod mailbox;
 mod receipt;
 mod receive;
+mod rest;
 mod ring;
 mod run;
 mod shared;

@@ -267,6 +267,11 @@ impl Ring {
         self.uring.completion().is_empty() && !self.uring.submission().taskrun()
     }
 
+    /// Something is queued that the kernel has not been told.
+    pub(crate) fn has_submissions(&mut self) -> bool {
+        !self.uring.submission().is_empty()
+    }
+
     /// No completion is waiting to be reaped (the kernel may still hold work back).
     pub(crate) fn is_reaped(&mut self) -> bool {
         self.uring.completion().is_empty()

@@ -3,21 +3,16 @@
 //! Part of [`Core`]: it drives turns and sleeps between them. Invariant: the thread parks (and with
 //! it tokio-uring submits what the user's futures queued) at least once a turn.
 
-use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::pin::pin;
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::{Rng, Time};
 use crate::config::Config;
 use crate::driver::core::{Clock, Core};
 use crate::driver::mailbox::Mailbox;
+use crate::driver::rest::Rest;
 use crate::driver::ring::{Ring, RingLimits};
 use crate::driver::shared::Shared;
 use crate::driver::system;
@@ -143,16 +138,11 @@ pub(super) fn random_seed() -> u64 {
     now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
-/// The ring's eventfd, watched and never read: each signal is an edge.
-type Signal = AsyncFd<OwnedFd>;
-
 impl<H: Handler> Core<H> {
     async fn run(&mut self) -> Result<(), Error> {
         let eventfd = self.ring.eventfd().try_clone().map_err(|e| system::ring_error(&e))?;
-        // SAFETY: the watcher owns its descriptor (a duplicate of the ring's), so it stays open
-        // and the same for as long as the watcher lives.
-        let signal = unsafe { AsyncFd::register_with_interest(eventfd, Interest::READABLE) }
-            .map_err(|error| system::ring_error(&error.into_parts().1))?;
+        let wake = Arc::clone(&self.mailbox.wake);
+        let mut rest = Rest::new(eventfd, wake).map_err(|error| system::ring_error(&error))?;
         self.start_shards();
         loop {
             let more = self.turn().map_err(|error| {
@@ -162,13 +152,13 @@ impl<H: Handler> Core<H> {
             if self.stopping.is_some() || self.is_over() {
                 break;
             }
-            self.rest(&signal, more, None).await;
+            self.rest(&mut rest, more, None).await;
         }
-        self.wind_up(&signal).await
+        self.wind_up(&mut rest).await
     }
 
     /// Closes what is open, lets the handler finish, and says how it went.
-    async fn wind_up(&mut self, signal: &Signal) -> Result<(), Error> {
+    async fn wind_up(&mut self, rest: &mut Rest) -> Result<(), Error> {
         let end = self.clock.now() + self.limits.stop_timeout;
         let mut abandoned = false;
         while self.links.len() > 0 || !self.is_over() {
@@ -184,7 +174,7 @@ impl<H: Handler> Core<H> {
             if self.links.len() == 0 && self.is_over() {
                 break;
             }
-            self.rest(signal, more, Some(now + WIND_UP_LOOK)).await;
+            self.rest(rest, more, Some(now + WIND_UP_LOOK)).await;
         }
         let _ = within(self.limits.stop_timeout, self.desk.stage.handler.on_stop()).await;
         let metrics = self.metrics();
@@ -196,47 +186,16 @@ impl<H: Handler> Core<H> {
     }
 
     /// Lets the runtime have its turn; sleeps if there is nothing to do, at the latest until `by`.
-    async fn rest(&mut self, signal: &Signal, more: bool, by: Option<Time>) {
+    async fn rest(&mut self, rest: &mut Rest, more: bool, by: Option<Time>) {
+        let now = self.clock.now();
         if more {
-            // Not tokio's `yield_now`: that lets the thread go round without parking, and
-            // tokio-uring submits only when it parks.
-            let mut yielded = false;
-            poll_fn(|cx| {
-                if std::mem::replace(&mut yielded, true) {
-                    return Poll::Ready(());
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
+            rest.give_way(now, self.tasks.running() > 0).await;
             return;
         }
         let due = self.next_deadline().into_iter().chain(by).min();
-        let mailbox = Arc::clone(&self.mailbox);
-        let mut woken = pin!(mailbox.wake.notified());
-        let mut timer = pin!(due.map(|due| tokio::time::sleep_until(self.instant(due).into())));
-        poll_fn(|cx| {
-            if let Poll::Ready(ready) = signal.poll_read_ready(cx) {
-                if let Ok(mut guard) = ready {
-                    guard.clear_ready();
-                }
-                return Poll::Ready(());
-            }
-            if woken.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx),
-                None => Poll::Pending,
-            }
-        })
-        .await;
+        rest.sleep(now, due).await;
         let now = self.clock.now();
         self.overslept(now, due);
-    }
-
-    fn instant(&self, time: Time) -> Instant {
-        Instant::now() + time.since(self.clock.now())
     }
 }
 
