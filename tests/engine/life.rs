@@ -341,6 +341,53 @@ fn futures_run_on_the_pinned_core_and_jobs_with_the_mask_of_the_process() {
     run.stop().unwrap();
 }
 
+/// Spawns futures that never end and never sleep, but yield.
+struct Yielder {
+    log: Arc<Mutex<Log>>,
+    spawned: bool,
+}
+
+impl Handler for Yielder {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        record(&self.log, cx, &event);
+        if !std::mem::replace(&mut self.spawned, true) {
+            cx.spawn(async {
+                loop {
+                    tokio::task::yield_now().await;
+                }
+            });
+            cx.spawn(async {
+                loop {
+                    tokio_sleep().await;
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn heartbeats_and_events_do_not_wait_behind_futures_that_yield() {
+    let gateway = gateway(2)
+        .heartbeat_interval_ms(1_000)
+        .traffic(traffic(2, 2_000, Some(1_000.0)))
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Log::default()));
+    let handlers = Arc::clone(&log);
+    let config = config(2, &gateway.url()).cores(1).build().unwrap();
+    let engine =
+        Engine::start(config, move |_| Ok(Yielder { log: Arc::clone(&handlers), spawned: false }))
+            .unwrap();
+    let run = Run { gateway, engine, log };
+    let report = run.traffic_done(2);
+    assert!(report.is_clean(), "{report:#?}");
+    let stats = run.gateway.stats();
+    // Four seconds of traffic at an interval of one.
+    assert!(stats.heartbeats >= 6, "{} heartbeats", stats.heartbeats);
+    assert_eq!((stats.connections, stats.heartbeats_late), (2, 0));
+    run.stop().unwrap();
+}
+
 #[test]
 fn only_what_the_interest_names_reaches_the_handler() {
     let run = Run::start(gateway(4).traffic(traffic(4, 500, None)), |config| {
