@@ -69,6 +69,10 @@ pub(crate) struct Core<H: Handler> {
     pub(super) relieved_len: usize,
     /// Which receivers go on in a full pool: from this one, by position.
     pub(super) few_from: usize,
+    pub(super) relief_planned: bool,
+    /// The receiver that is never held, by what it lacks; and since when it lacks that.
+    pub(super) leader: Option<(usize, LinkKey)>,
+    pub(super) leader_since: Time,
     /// Futures that the handler has spawned.
     pub(super) tasks: TaskCount,
     /// The first shard that Discord refused for good.
@@ -113,6 +117,8 @@ pub(super) enum Wake {
     Send(LinkKey),
     /// The scratch that a large payload left is to be given back.
     Trim,
+    /// Receivers are held back for the pool.
+    Relief,
 }
 
 /// Time in which the core did not read, though something may have come: a handler that blocked,
@@ -206,6 +212,9 @@ impl<H: Handler> Core<H> {
             held_back: 0,
             relieved_len: 0,
             few_from: 0,
+            relief_planned: false,
+            leader: None,
+            leader_since: Time::ZERO,
             tasks: TaskCount::default(),
             refused: None,
             dials: 0,

@@ -46,6 +46,8 @@ impl<H: Handler> Core<H> {
                 Wake::Shard(local) => self.expire_shard(local, due, now),
                 Wake::Send(key) => self.expire_send(key, now),
                 Wake::Trim => self.trim(),
+                // The turn looks after the pool anyway.
+                Wake::Relief => self.relief_planned = false,
             }
         }
     }
@@ -181,8 +183,9 @@ impl<H: Handler> Core<H> {
     /// While the pool is full, lets only those receive that free it; then, step by step, the rest.
     ///
     /// The receiver whose message lacks least is never held: its message becomes whole, and its
-    /// chunks free. Receivers without anything unfinished go on a few at a time, in turn, so that
-    /// small messages pass; not once a part of the reserve is used, which is kept for the first.
+    /// chunks free; if its peer falls silent, the next one goes on beside it. Receivers without
+    /// anything unfinished go on a few at a time, in turn, so that small messages pass; not once a
+    /// part of the reserve is used, which is kept for the first.
     pub(super) fn relieve_pool(&mut self) -> io::Result<()> {
         let (used_len, limits) = (self.desk.pool.used_len(), self.desk.pool.limits());
         self.relieved_len = used_len;
@@ -206,11 +209,16 @@ impl<H: Handler> Core<H> {
             all.for_each(|key| self.hold_for_pool(key, false));
             return self.arm_starved();
         }
+        self.plan_relief();
         unfinished.sort_unstable();
+        let leaders = self.leaders(unfinished.first().copied());
         let mut room = limits.len_max.saturating_sub(used_len);
+        let mut room_hard = (limits.len_max + limits.reserve_len_max).saturating_sub(used_len);
         for (position, (lacking, key)) in unfinished.into_iter().enumerate() {
-            let goes_on = position == 0 || lacking <= room;
-            room = room.saturating_sub(if goes_on { lacking } else { 0 });
+            let leads = position == 0 || (position < leaders && lacking <= room_hard);
+            let goes_on = leads || lacking <= room;
+            let brings = if goes_on { lacking } else { 0 };
+            (room, room_hard) = (room.saturating_sub(brings), room_hard.saturating_sub(brings));
             self.hold_for_pool(key, !goes_on);
         }
         let is_critical = used_len >= limits.len_max + limits.reserve_len_max / 4;
@@ -221,6 +229,24 @@ impl<H: Handler> Core<H> {
             self.hold_for_pool(*key, distance >= few);
         }
         self.arm_starved()
+    }
+
+    /// How many of the unfinished go on however full the pool is: one, and one more for each second
+    /// in which the first has not moved.
+    fn leaders(&mut self, first: Option<(usize, LinkKey)>) -> usize {
+        let now = self.clock.now();
+        if self.leader != first {
+            self.leader = first;
+            self.leader_since = now;
+        }
+        1 + (now - self.leader_since).as_secs() as usize
+    }
+
+    /// While receivers are held back, the core looks after them even if nothing comes.
+    fn plan_relief(&mut self) {
+        if !std::mem::replace(&mut self.relief_planned, true) {
+            self.deadlines.push(Reverse((self.clock.now() + RELIEF_INTERVAL, Wake::Relief)));
+        }
     }
 
     fn hold_for_pool(&mut self, key: LinkKey, is_held: bool) {
@@ -342,6 +368,9 @@ const FEW: usize = 8;
 /// What one receiver may bring before the core looks at it: the kernel fills up to 32 buffers in
 /// one go.
 const WAKE_LEN: usize = 32 * 4096;
+
+/// How often held receivers are looked after at the least.
+const RELIEF_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Growth of a full pool, in bytes, after which it is looked after within a turn.
 const RELIEF_STEP_LEN: usize = 1 << 20;

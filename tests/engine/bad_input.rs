@@ -493,3 +493,35 @@ fn the_token_stands_nowhere_though_the_gateway_sends_it_back() {
     // Nor a part of it that would do.
     assert!(!shown.contains("secret-of-the-tests"), "a part of the token is shown");
 }
+
+#[test]
+fn peers_that_fall_silent_inside_large_messages_do_not_stall_the_others() {
+    // Two shards begin messages of 900 KB and send two thirds of them: more than the pool's 1 MiB.
+    let mut half = vec![0x82, 127];
+    half.extend_from_slice(&900_000_u64.to_be_bytes());
+    half.resize(600_000, 7);
+    let shards = 12;
+    let mut gateway = gateway(shards)
+        .heartbeat_interval_ms(8_000)
+        .traffic(traffic(shards, 600, Some(f64::from(shards) * 200.0)));
+    for shard in [0, 1] {
+        gateway = gateway.fault(amid(shard, raw(&half))).fault(
+            Fault::new(When::Events(AT + 5), Action::Zombie).shard(shard).connection(1),
+        );
+    }
+    let run = Run::start_shards(shards, gateway, |config| {
+        let mut limits = Limits::default();
+        limits.pool.len_max = 1 << 20;
+        limits.pool.reserve_len_max = 2 << 20;
+        config.limits(limits).cores(1)
+    });
+    // The others have all of theirs long before a heartbeat gives the silent ones away.
+    run.until("the traffic of the others", |log, _| {
+        log.records.len() as u64 >= u64::from(shards - 2) * 600
+    });
+    let counters = run.metrics().counters;
+    assert!(counters.receivers_held_back > 0, "{counters:?}");
+    assert!(counters.pool_peak_len <= 3 << 20, "{counters:?}");
+    assert_eq!(counters.disconnects.iter().sum::<u64>(), 0, "{counters:?}");
+    run.stop().unwrap();
+}
