@@ -501,13 +501,15 @@ fn peers_that_fall_silent_inside_large_messages_do_not_stall_the_others() {
     half.extend_from_slice(&900_000_u64.to_be_bytes());
     half.resize(600_000, 7);
     let shards = 12;
-    let mut gateway = gateway(shards)
-        .heartbeat_interval_ms(8_000)
-        .traffic(traffic(shards, 600, Some(f64::from(shards) * 200.0)));
+    let mut gateway = gateway(shards).heartbeat_interval_ms(8_000).traffic(traffic(
+        shards,
+        600,
+        Some(f64::from(shards) * 200.0),
+    ));
     for shard in [0, 1] {
-        gateway = gateway.fault(amid(shard, raw(&half))).fault(
-            Fault::new(When::Events(AT + 5), Action::Zombie).shard(shard).connection(1),
-        );
+        gateway = gateway
+            .fault(amid(shard, raw(&half)))
+            .fault(Fault::new(When::Events(AT + 5), Action::Zombie).shard(shard).connection(1));
     }
     let run = Run::start_shards(shards, gateway, |config| {
         let mut limits = Limits::default();
