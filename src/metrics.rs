@@ -153,6 +153,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// So many sequence numbers were skipped: as many as the peer likes to make up.
+    pub(crate) fn miss(&mut self, count: u64) {
+        self.missing = self.missing.saturating_add(count);
+    }
+
     fn merge(&mut self, other: &Self) {
         self.wire_len += other.wire_len;
         self.text_len += other.text_len;
@@ -160,7 +165,7 @@ impl Counters {
         self.dispatches += other.dispatches;
         self.delivered += other.delivered;
         self.duplicates += other.duplicates;
-        self.missing += other.missing;
+        self.miss(other.missing);
         self.replayed += other.replayed;
         self.undecoded += other.undecoded;
         self.opcodes_unknown += other.opcodes_unknown;

@@ -92,11 +92,11 @@ pub(crate) struct Slot {
     pub(super) resolving: Option<u64>,
     /// The engine knows that it was READY.
     told_ready: bool,
-    /// Time in which this shard's connection was held and so not read.
+    /// Time in which what came for this shard waited: its connection was held, or it had a backlog.
     held: Held,
 }
 
-/// How long a shard was held back; not the peer's fault either.
+/// How long a shard's bytes waited for it; not the peer's fault either.
 #[derive(Debug, Default)]
 struct Held {
     total: Duration,
@@ -104,6 +104,15 @@ struct Held {
 }
 
 impl Held {
+    /// Whether they wait from now on.
+    fn set(&mut self, now: Time, waits: bool) {
+        if waits {
+            self.since.get_or_insert(now);
+        } else {
+            *self = Self { total: self.up_to(now), since: None };
+        }
+    }
+
     fn up_to(&self, now: Time) -> Duration {
         self.total + self.since.map_or(Duration::ZERO, |since| now - since)
     }
@@ -225,6 +234,7 @@ impl<H: Handler> Core<H> {
     /// Starts every shard.
     pub(crate) fn start_shards(&mut self) {
         let now = self.clock.now();
+        self.refill_room();
         for local in 0..self.shards.len() as u32 {
             self.shards[local as usize].shard.start(now);
             self.settle(local);
@@ -240,6 +250,7 @@ impl<H: Handler> Core<H> {
         self.desk.stage.metrics.counters.turns += 1;
         let end = self.clock.now() + self.limits.turn;
         self.ring.signal(false);
+        self.refill_room();
         let reaped = self.reap(end)?;
         self.work_off_backlogs(end);
         self.read_mail();
@@ -273,7 +284,8 @@ impl<H: Handler> Core<H> {
                 }
             }
             let now = self.clock.now();
-            if self.ring.is_reaped() && self.runnable.is_empty() {
+            if self.ring.is_reaped() {
+                // What lies in backlogs is their shards' own affair: see `Held`.
                 self.unread.caught_up(now);
             }
             if now >= end || self.ring.is_idle() {
@@ -308,7 +320,7 @@ impl<H: Handler> Core<H> {
         let now = self.clock.now();
         let slot = &mut self.shards[local as usize];
         slot.resolving = None;
-        slot.held = Held { total: slot.held.up_to(now), since: None };
+        slot.held.set(now, false);
         let farewell = slot.shard.take_farewell();
         slot.shard.release(&mut self.desk.pool);
         let Some(key) = slot.link.take() else { return };
@@ -355,7 +367,18 @@ impl<H: Handler> Core<H> {
         self.start_send(local);
         self.arm_deadline(local);
         self.hold_or_release(local);
+        self.count_held(local);
         self.drain_effects();
+    }
+
+    /// Keeps the time in which a shard's bytes wait.
+    fn count_held(&mut self, local: u32) {
+        let slot = &mut self.shards[local as usize];
+        let link = slot.link.and_then(|key| self.links.find(key));
+        let waits = link.is_some_and(|link| link.hold != Hold::None || !link.backlog.is_empty());
+        if waits != slot.held.since.is_some() {
+            slot.held.set(self.clock.now(), waits);
+        }
     }
 
     /// Sends what a shard has sealed, if nothing is in flight.
@@ -369,7 +392,8 @@ impl<H: Handler> Core<H> {
         let Some(bytes) = slot.shard.take_outgoing() else { return };
         let now = self.clock.now();
         let fd = link.fd();
-        let sending = link.sending.insert(Sending { bytes, since: now });
+        let unread = self.unread.up_to(now);
+        let sending = link.sending.insert(Sending { bytes, since: now, unread });
         // SAFETY: the bytes lie on the heap, owned by the link, which is not removed before this
         // send has completed (`is_quiet`); nobody touches `sending` until `sent` takes it.
         let pushed = unsafe { self.ring.send(fd, &sending.bytes, key.user_data(Op::Send)) };
@@ -403,23 +427,16 @@ impl<H: Handler> Core<H> {
 
     /// Holds a connection's receive, or lets it go on.
     pub(super) fn set_hold(&mut self, key: LinkKey, hold: Hold) {
-        let now = self.clock.now();
         let Some(link) = self.links.find(key) else { return };
         let Some(local) = link.shard else { return };
-        let held = &mut self.shards[local as usize].held;
         link.hold = hold;
         if hold == Hold::None {
-            held.total = held.up_to(now);
-            held.since = None;
             self.starved.push(key);
             if !link.backlog.is_empty() && !link.is_runnable {
                 link.is_runnable = true;
                 self.runnable.push_back(key);
             }
-            return;
-        }
-        held.since.get_or_insert(now);
-        if link.receive == Receive::Armed {
+        } else if link.receive == Receive::Armed {
             link.receive = Receive::Cancelling;
             // Should the queue be full, the next call tries again: it is still armed then.
             let data = key.user_data(Op::Receive);
@@ -427,6 +444,7 @@ impl<H: Handler> Core<H> {
                 link.receive = Receive::Armed;
             }
         }
+        self.count_held(local);
     }
 
     /// How long nobody has read a shard, since the start.

@@ -36,8 +36,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Refused`] if Discord refuses a shard for good, [`ErrorKind::Stopped`] if the
-    /// engine ends before.
+    /// [`ErrorKind::Refused`] if Discord refuses a shard for good, [`ErrorKind::CoreFailed`] if a
+    /// core's thread is gone, [`ErrorKind::Stopped`] if the engine ends before.
     pub fn ready(&self) -> Receipt<()> {
         self.shared.ready()
     }

@@ -6,6 +6,7 @@
 //! so a completion that comes late finds nobody and not the next tenant. The core calls it.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::driver::ring::ConnectRequest;
@@ -102,6 +103,8 @@ pub(crate) struct Sending {
     /// Not touched until the completion: the kernel reads it.
     pub(crate) bytes: Vec<u8>,
     pub(crate) since: Time,
+    /// What the core had left unread by then, since the start.
+    pub(crate) unread: Duration,
 }
 
 impl Link {

@@ -3,9 +3,13 @@
 //! Part of [`Core`]: it drives turns and sleeps between them. Invariant: the thread parks (and with
 //! it tokio-uring submits what the user's futures queued) at least once a turn.
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::clock::{Rng, Time};
@@ -59,7 +63,8 @@ pub(super) fn run_core<H: Handler>(
         }
     };
     let _leave = Leave { mailbox: Arc::clone(&seat.mailbox), shared: Arc::clone(&seat.shared) };
-    runtime.block_on(async {
+    let shared = Arc::clone(&seat.shared);
+    let ended = runtime.block_on(async {
         let mut core = match build(seat) {
             Ok(core) => core,
             Err(error) => {
@@ -70,7 +75,14 @@ pub(super) fn run_core<H: Handler>(
         let _ = started.send(Ok(()));
         drop(started);
         core.run().await
-    })
+    });
+    if let Err(error) = &ended
+        && error.kind() == ErrorKind::CoreFailed
+    {
+        // The other cores run on: whoever waits for a failure must hear of it now.
+        shared.raise(error.clone());
+    }
+    ended
 }
 
 /// Lets nobody wait for a core that has ended, by a panic too.
@@ -176,7 +188,14 @@ impl<H: Handler> Core<H> {
             }
             self.rest(rest, more, Some(now + WIND_UP_LOOK)).await;
         }
-        let _ = within(self.limits.stop_timeout, self.desk.stage.handler.on_stop()).await;
+        let ended = on_stop(&mut self.desk.stage.handler);
+        if let Some(Err(())) = within(self.limits.stop_timeout, ended).await {
+            let core = self.desk.stage.core;
+            self.shared.raise(Error::new(
+                ErrorKind::HandlerPanicked,
+                format!("the handler of core {core} panicked as it was to stop"),
+            ));
+        }
         let metrics = self.metrics();
         self.shared.keep_metrics(metrics);
         match self.refused.take() {
@@ -197,6 +216,21 @@ impl<H: Handler> Core<H> {
         let now = self.clock.now();
         self.overslept(now, due);
     }
+}
+
+/// Lets the handler finish; its panic is its own.
+async fn on_stop<H: Handler>(handler: &mut H) -> Result<(), ()> {
+    // After a panic neither the handler nor its future is called again.
+    let made = catch_unwind(AssertUnwindSafe(move || {
+        let handler = handler; // Moved in, as the future borrows it for longer than the call.
+        handler.on_stop()
+    }));
+    let mut future = pin!(made.map_err(drop)?);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(())),
+    })
+    .await
 }
 
 /// How often the end of connections is looked at while stopping.

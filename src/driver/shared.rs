@@ -71,10 +71,9 @@ impl Shared {
         }
         state.errors.push_back(error.clone());
         let failures = std::mem::take(&mut state.failure_wanted);
-        // A shard that Discord refuses for good will never be ready.
-        let ready = match error.kind() {
-            ErrorKind::Refused => std::mem::take(&mut state.ready_wanted),
-            _ => Vec::new(),
+        let ready = match forbids_ready(&error) {
+            true => std::mem::take(&mut state.ready_wanted),
+            false => Vec::new(),
         };
         drop(state);
         failures.into_iter().for_each(|giver| giver.give(Ok(error.clone())));
@@ -120,7 +119,7 @@ impl Shared {
         if state.unready == 0 {
             return Receipt::given(Ok(()));
         }
-        if let Some(error) = state.errors.iter().find(|e| e.kind() == ErrorKind::Refused) {
+        if let Some(error) = state.errors.iter().find(|error| forbids_ready(error)) {
             return Receipt::given(Err(error.clone()));
         }
         match state.accept(|state| &mut state.ready_wanted) {
@@ -150,6 +149,11 @@ impl Shared {
     }
 }
 
+/// A shard that Discord refuses for good, or whose core is gone, will never be ready.
+fn forbids_ready(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Refused | ErrorKind::CoreFailed)
+}
+
 impl State {
     fn accept<T>(
         &mut self,
@@ -164,5 +168,22 @@ impl State {
         let (giver, receipt) = receipt();
         wanted(self).push(giver);
         Ok(receipt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_ready_hears_of_a_core_that_is_gone() {
+        let shared = Shared::new(Helpers::start(1, 1).unwrap(), 2, 2);
+        let before = shared.ready();
+        shared.raise(Error::new(ErrorKind::CoreFailed, "gone"));
+        shared.core_ended(); // The other core runs on.
+        for receipt in [before, shared.ready()] {
+            assert_eq!(receipt.wait().unwrap_err().kind(), ErrorKind::CoreFailed);
+        }
+        assert_eq!(shared.failure().wait().unwrap().kind(), ErrorKind::CoreFailed);
     }
 }

@@ -70,8 +70,17 @@ impl<H: Handler> Core<H> {
     fn expire_send(&mut self, key: LinkKey, now: Time) {
         let Some(link) = self.links.find(key) else { return };
         let (Some(sending), Some(local)) = (&link.sending, link.shard) else { return };
-        if now.since(sending.since) >= self.limits.write_timeout {
+        let timeout = self.limits.write_timeout;
+        if now.since(sending.since) < timeout {
+            return; // A later send, with a deadline of its own.
+        }
+        // While a handler blocks nothing is submitted and no completion is seen.
+        let unread = self.unread.up_to(now).saturating_sub(sending.unread);
+        let waited = now.since(sending.since).saturating_sub(unread);
+        if waited >= timeout {
             self.end_link(local, LinkEnd::WriteStuck);
+        } else {
+            self.deadlines.push(Reverse((now + (timeout - waited), Wake::Send(key))));
         }
     }
 
@@ -307,7 +316,8 @@ impl<H: Handler> Core<H> {
         self.refill_room();
     }
 
-    /// Tells the contexts to come how much more may be started.
+    /// Tells the contexts to come how much more may be started. Each turn anew: futures and jobs
+    /// end when nothing is started, too.
     pub(super) fn refill_room(&mut self) {
         let room = &mut self.desk.stage.effects.room;
         room.tasks = self.limits.tasks_max.saturating_sub(self.tasks.running());

@@ -311,7 +311,9 @@ impl<H: Handler> Stage<H> {
         let replaced = catch_unwind(AssertUnwindSafe(|| factory(core)));
         match replaced {
             Ok(Ok(handler)) => {
-                self.handler = handler;
+                let broken = std::mem::replace(&mut self.handler, handler);
+                // It may well panic again as it goes.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
                 let handler = &mut self.handler;
                 if catch_unwind(AssertUnwindSafe(|| handler.on_restart(&cause))).is_err() {
                     self.halt(format!("on_restart panicked on core {core}: its dispatches are stopped"));

@@ -167,7 +167,8 @@ impl Shard {
                     self.payload(received_at, desk);
                 }
                 Opened::Upgraded => self.session.link_opened(desk.stage.mark),
-                Opened::Ping(ping) => {
+                // Who asks faster than it takes the answers gets no more of them.
+                Opened::Ping(ping) if self.outgoing.len() < PONGS_LEN_MAX => {
                     Wire::seal_pong(&ping, mask(&mut self.rng), &mut self.outgoing);
                 }
                 Opened::Close(close) => {
@@ -243,7 +244,7 @@ impl Shard {
                 metrics.counters.duplicates += 1;
                 return;
             }
-            Verdict::Gap { first, last } => metrics.counters.missing += last - first + 1,
+            Verdict::Gap { first, last } => metrics.counters.miss(last - first + 1),
             Verdict::Deliver => {}
         }
         metrics.counters.dispatches += 1;
@@ -451,6 +452,9 @@ fn end_of(error: WireError) -> LinkEnd {
 fn mask(rng: &mut Rng) -> [u8; 4] {
     (rng.next_u64() as u32).to_le_bytes()
 }
+
+/// Pings are answered while less than this waits to be written, bytes.
+const PONGS_LEN_MAX: usize = 4096;
 
 /// Opcodes that are received (protocol.md §1).
 const DISPATCH: u64 = 0;

@@ -281,7 +281,8 @@ impl Session {
             Some(last) if s - last > 1 => {
                 let (first, last) = (last + 1, s - 1);
                 self.counters.gaps += 1;
-                self.counters.gap_events += last - first + 1;
+                let missing = last - first + 1;
+                self.counters.gap_events = self.counters.gap_events.saturating_add(missing);
                 self.notice(Notice::Gap { first, last });
                 Verdict::Gap { first, last }
             }

@@ -450,3 +450,17 @@ fn a_session_is_small() {
     let size = std::mem::size_of::<shardring::shard::session::Session>();
     assert!(size <= 1024, "{size} bytes");
 }
+
+#[test]
+fn numbers_that_a_peer_makes_up_overflow_nothing() {
+    let mut world = active(3, Script::default());
+    for session in 1..=2 {
+        world.run(s(100));
+        world.act(0, Act::Dispatch(Some(u64::MAX)));
+        assert_eq!(world.seats[0].session.counters().gaps, session);
+        world.act(0, Act::Op9(false));
+        world.run(s(200));
+        assert_eq!(world.state(0), State::Active, "a new session after {session}");
+    }
+    assert_eq!(world.seats[0].session.counters().gap_events, u64::MAX);
+}
