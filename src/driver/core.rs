@@ -22,6 +22,7 @@ use crate::driver::ring::{Completion, Ring};
 use crate::driver::shared::Shared;
 use crate::driver::system;
 use crate::driver::tasks::TaskCount;
+use crate::driver::unread::{Held, Unread};
 use crate::error::Error;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
@@ -96,28 +97,6 @@ pub(crate) struct Slot {
     held: Held,
 }
 
-/// How long a shard's bytes waited for it; not the peer's fault either.
-#[derive(Debug, Default)]
-struct Held {
-    total: Duration,
-    since: Option<Time>,
-}
-
-impl Held {
-    /// Whether they wait from now on.
-    fn set(&mut self, now: Time, waits: bool) {
-        if waits {
-            self.since.get_or_insert(now);
-        } else {
-            *self = Self { total: self.up_to(now), since: None };
-        }
-    }
-
-    fn up_to(&self, now: Time) -> Duration {
-        self.total + self.since.map_or(Duration::ZERO, |since| now - since)
-    }
-}
-
 /// Whose deadline it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
@@ -129,18 +108,6 @@ pub(super) enum Wake {
     /// Receivers are held back for the pool.
     Relief,
 }
-
-/// Time in which the core did not read, though something may have come: a handler that blocked,
-/// a host that was suspended. A shard's silence in it is not the peer's fault.
-#[derive(Debug, Default)]
-pub(super) struct Unread {
-    total: Duration,
-    /// When everything that had arrived was last known to be read.
-    read_up_to: Time,
-}
-
-/// Gaps shorter than this are the ordinary course of a loop.
-const UNREAD_GAP_MIN: Duration = Duration::from_millis(100);
 
 /// A link whose backlog is so long, in bytes, is not read until it has been worked off. What the
 /// kernel has received by then comes on top: at most the core's receive buffers.
@@ -154,30 +121,6 @@ const COMPLETIONS_PER_LOOK: u32 = 256;
 
 /// Linked time-out of a TCP connect. The session gives up a dial after the same time.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-impl Unread {
-    fn caught_up(&mut self, now: Time) {
-        self.total += self.gap(now);
-        self.read_up_to = now;
-    }
-
-    /// The loop was asleep until now and nothing had come; `late` is by how much it overslept.
-    pub(super) fn slept(&mut self, now: Time, late: Duration) {
-        if late >= UNREAD_GAP_MIN {
-            self.total += late;
-        }
-        self.read_up_to = now;
-    }
-
-    fn gap(&self, now: Time) -> Duration {
-        let gap = now.since(self.read_up_to);
-        if gap >= UNREAD_GAP_MIN { gap } else { Duration::ZERO }
-    }
-
-    pub(super) fn up_to(&self, now: Time) -> Duration {
-        self.total + self.gap(now)
-    }
-}
 
 impl<H: Handler> Core<H> {
     #[expect(clippy::too_many_arguments, reason = "made in one place, each part from elsewhere")]
@@ -267,7 +210,8 @@ impl<H: Handler> Core<H> {
             self.ring.enter()?;
         }
         self.ring.signal(true);
-        Ok(!self.ring.is_idle() || !self.runnable.is_empty())
+        let unsent = self.ring.has_submissions();
+        Ok(unsent || !self.ring.is_idle() || !self.runnable.is_empty())
     }
 
     /// Reaps completions until there are none or the turn is over; gives how many.
@@ -416,6 +360,10 @@ impl<H: Handler> Core<H> {
         let Some(link) = self.links.find(key) else { return };
         match (is_held, link.hold) {
             (true, Hold::None | Hold::Pool | Hold::Backlog) => self.set_hold(key, Hold::Paused),
+            // Its receive could not be cancelled then.
+            (true, Hold::Paused) if link.receive == Receive::Armed => {
+                self.set_hold(key, Hold::Paused);
+            }
             (false, Hold::Paused) => self.set_hold(key, Hold::None),
             (false, Hold::None) if link.backlog.len() >= BACKLOG_LEN_MAX => {
                 self.set_hold(key, Hold::Backlog);
@@ -438,7 +386,7 @@ impl<H: Handler> Core<H> {
             }
         } else if link.receive == Receive::Armed {
             link.receive = Receive::Cancelling;
-            // Should the queue be full, the next call tries again: it is still armed then.
+            // Should the queue be full, the next settling tries again: it is still armed then.
             let data = key.user_data(Op::Receive);
             if self.ring.cancel(data, key.user_data(Op::Ignored)).is_err() {
                 link.receive = Receive::Armed;

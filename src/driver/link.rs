@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::driver::ring::ConnectRequest;
+use crate::shard::close::LinkEnd;
 use crate::wire::ChunkQueue;
 
 /// Which operation a completion belongs to.
@@ -93,6 +94,8 @@ pub(crate) struct Link {
     pub(crate) backlog: ChunkQueue,
     /// When its oldest bytes came.
     pub(crate) backlog_since: Option<Time>,
+    /// How the connection ended, if bytes that came before still wait.
+    pub(crate) ending: Option<LinkEnd>,
     /// The link stands in the core's list of those with a backlog to work on.
     pub(crate) is_runnable: bool,
 }
@@ -119,6 +122,7 @@ impl Link {
             sending: None,
             backlog: ChunkQueue::default(),
             backlog_since: None,
+            ending: None,
             is_runnable: false,
         }
     }

@@ -24,6 +24,8 @@ pub(crate) enum Mail {
     Report(Box<dyn FnOnce(Metrics) + Send>),
     /// A name was resolved, for this dial of this core's shard.
     Resolved { local: u32, dial: u64, addresses: Result<Vec<SocketAddr>, std::io::ErrorKind> },
+    /// All cores are up: the shards may dial.
+    Start,
     /// The engine stops.
     Stop(Stop),
 }

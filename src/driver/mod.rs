@@ -19,6 +19,7 @@ mod shared;
 mod system;
 pub(crate) mod tasks;
 mod tend;
+mod unread;
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -38,7 +39,7 @@ use crate::shard::{Common, Factory, ShardId};
 
 use self::core::Clock;
 use self::helpers::Helpers;
-use self::mailbox::Mailbox;
+use self::mailbox::{Mail, Mailbox};
 use self::run::{CoreSeat, run_core};
 use self::shared::Shared;
 
@@ -117,6 +118,11 @@ impl Engine {
             if let Err(error) = result {
                 return Err(Self::give_up(error, &handle, threads));
             }
+        }
+        // Not before: an IDENTIFY of a start that fails would be spent for nothing.
+        for mailbox in mailboxes.iter() {
+            // Closed: that core has ended already, and `failure` tells why.
+            let _ = mailbox.push_internal(Mail::Start);
         }
         Ok(Self { handle, threads })
     }

@@ -40,7 +40,7 @@ impl<H: Handler> Core<H> {
         }
         let Some(local) = shard else { return Ok(()) };
         if ended.is_none() && !more {
-            ended = match -result {
+            let end = match -result {
                 _ if result > 0 => None,
                 0 => Some(LinkEnd::Eof),
                 libc::ENOBUFS => {
@@ -50,11 +50,16 @@ impl<H: Handler> Core<H> {
                 libc::ECANCELED | libc::EINTR => None,
                 _ => Some(LinkEnd::Reset),
             };
+            match (end, self.links.find(key)) {
+                // What came before the end is worked off before the end is told.
+                (Some(_), Some(link)) if !link.backlog.is_empty() => link.ending = end,
+                _ => ended = end,
+            }
         }
         match ended {
             Some(end) => self.end_link(local, end),
             None => {
-                if !more {
+                if !more && self.links.find(key).is_some_and(|link| link.ending.is_none()) {
                     self.starved.push(key);
                 }
                 self.settle(local);
@@ -136,6 +141,9 @@ impl<H: Handler> Core<H> {
                     break;
                 }
             }
+        }
+        if ended.is_none() && link.backlog.is_empty() {
+            ended = link.ending.take();
         }
         match ended {
             Some(end) => self.end_link(local, end),

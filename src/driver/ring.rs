@@ -19,10 +19,12 @@ use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering, fence};
 use std::time::Duration;
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
+
+use crate::driver::system;
 
 /// How large a core's ring is.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +85,17 @@ pub(crate) struct ConnectRequest {
 impl ConnectRequest {
     /// Boxed, since the kernel is told its address.
     pub(crate) fn new(address: SocketAddr, timeout: Duration) -> Box<Self> {
-        let (address, address_len) = raw_address(address);
+        let (address, address_len) = system::raw_address(address);
         Box::new(Self { address, address_len, timeout: timeout.into() })
     }
+}
+
+/// Attempts to put an entry into a submission queue that does not empty.
+const PUSH_TRIES: u32 = 8;
+
+/// An error of the kernel that the next attempt may not meet.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN | libc::EINTR))
 }
 
 /// Entries of the submission queue: it is flushed whenever it is full, so small will do.
@@ -281,6 +291,8 @@ impl Ring {
     pub(crate) fn signal(&mut self, on: bool) {
         if on {
             self.uring.completion().enable_eventfd();
+            // The caller looks at the queue next: not before the kernel can see the flag.
+            fence(Ordering::SeqCst);
         } else {
             self.uring.completion().disable_eventfd();
         }
@@ -310,13 +322,17 @@ impl Ring {
     ///
     /// What the entries point to must live until their completion.
     unsafe fn push(&mut self, entries: &[squeue::Entry]) -> io::Result<()> {
-        // One round suffices: a submission empties the queue, and 256 is more than two.
-        for _ in 0..2 {
+        // A submission empties the queue unless the kernel is short of something for a moment.
+        for _ in 0..PUSH_TRIES {
             // SAFETY: passed on to the caller.
             if unsafe { self.uring.submission().push_multiple(entries) }.is_ok() {
                 return Ok(());
             }
-            self.uring.submit()?;
+            match self.uring.submit() {
+                Ok(_) => {}
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
         Err(io::Error::from(io::ErrorKind::WouldBlock))
     }
@@ -420,36 +436,4 @@ impl Drop for Mapping {
             libc::munmap(self.address.cast(), self.len);
         }
     }
-}
-
-/// An address as the kernel wants it.
-fn raw_address(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
-    // SAFETY: all-zero bytes are a valid `sockaddr_storage`.
-    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-    let len = match address {
-        SocketAddr::V4(v4) => {
-            let raw = libc::sockaddr_in {
-                sin_family: libc::AF_INET as libc::sa_family_t,
-                sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
-                sin_zero: [0; 8],
-            };
-            // SAFETY: `sockaddr_storage` is as large and as aligned as any socket address.
-            unsafe { (&raw mut storage).cast::<libc::sockaddr_in>().write(raw) };
-            size_of::<libc::sockaddr_in>()
-        }
-        SocketAddr::V6(v6) => {
-            let raw = libc::sockaddr_in6 {
-                sin6_family: libc::AF_INET6 as libc::sa_family_t,
-                sin6_port: v6.port().to_be(),
-                sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
-                sin6_scope_id: v6.scope_id(),
-            };
-            // SAFETY: as above.
-            unsafe { (&raw mut storage).cast::<libc::sockaddr_in6>().write(raw) };
-            size_of::<libc::sockaddr_in6>()
-        }
-    };
-    (storage, len as libc::socklen_t)
 }

@@ -155,7 +155,6 @@ impl<H: Handler> Core<H> {
         let eventfd = self.ring.eventfd().try_clone().map_err(|e| system::ring_error(&e))?;
         let wake = Arc::clone(&self.mailbox.wake);
         let mut rest = Rest::new(eventfd, wake).map_err(|error| system::ring_error(&error))?;
-        self.start_shards();
         loop {
             let more = self.turn().map_err(|error| {
                 Error::new(ErrorKind::CoreFailed, format!("the receive ring failed: {error}"))

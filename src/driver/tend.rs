@@ -103,6 +103,7 @@ impl<H: Handler> Core<H> {
                 }
                 Mail::Report(report) => report(self.metrics()),
                 Mail::Resolved { local, dial, addresses } => self.resolved(local, dial, addresses),
+                Mail::Start => self.start_shards(),
                 Mail::Stop(stop) => self.stop(stop),
             }
         }
@@ -221,6 +222,8 @@ impl<H: Handler> Core<H> {
         self.plan_relief();
         unfinished.sort_unstable();
         let leaders = self.leaders(unfinished.first().copied());
+        // Memory that paused shards hold is not freed by waiting: then the small ones go on.
+        let keeps_reserve = !unfinished.is_empty();
         let mut room = limits.len_max.saturating_sub(used_len);
         let mut room_hard = (limits.len_max + limits.reserve_len_max).saturating_sub(used_len);
         for (position, (lacking, key)) in unfinished.into_iter().enumerate() {
@@ -231,7 +234,7 @@ impl<H: Handler> Core<H> {
             self.hold_for_pool(key, !goes_on);
         }
         let is_critical = used_len >= limits.len_max + limits.reserve_len_max / 4;
-        let few = if is_critical { 0 } else { FEW.max(room / WAKE_LEN) };
+        let few = if is_critical && keeps_reserve { 0 } else { FEW.max(room / WAKE_LEN) };
         self.few_from = (self.few_from + FEW) % empty.len().max(1);
         for (position, key) in empty.iter().enumerate() {
             let distance = (position + empty.len() - self.few_from) % empty.len();

@@ -214,25 +214,27 @@ fn a_handler_that_panics_as_it_is_replaced_does_not_take_its_core_along() {
 #[test]
 fn what_came_before_the_end_of_a_connection_is_worked_off_before_the_end_is_told() {
     let close = Action::Close { code: 4009, reason: String::new() };
-    let run = run_with(
-        1,
-        gateway(1)
-            .traffic(traffic(1, 1_000, None))
-            .fault(Fault::new(When::Events(40), close).shard(0).connection(1)),
-        |config| {
-            let mut limits = Limits::default();
-            limits.payloads_per_turn = 1;
-            limits.turn = Duration::from_micros(50);
-            config.limits(limits)
-        },
-        |log| Slow { recorder: Recorder(log), each: Duration::from_millis(3) },
-    );
-    run.until_link(0, "Disconnected");
-    let log = run.log();
-    let links = log.links_of(0);
-    let ended = links.iter().find(|text| text.starts_with("Disconnected")).unwrap();
-    assert!(ended.contains("Closed(Some(4009))"), "{ended}");
-    assert!(log.records.len() >= 40, "{} of 40 events were seen before", log.records.len());
-    drop(log);
-    run.stop().unwrap();
+    for (end, told) in [(close, "Closed(Some(4009))"), (Action::Drop, "Link(Eof)")] {
+        let run = run_with(
+            1,
+            gateway(1)
+                .traffic(traffic(1, 1_000, None))
+                .fault(Fault::new(When::Events(40), end).shard(0).connection(1)),
+            |config| {
+                let mut limits = Limits::default();
+                limits.payloads_per_turn = 1;
+                limits.turn = Duration::from_micros(50);
+                config.limits(limits)
+            },
+            |log| Slow { recorder: Recorder(log), each: Duration::from_millis(3) },
+        );
+        run.until_link(0, "Disconnected");
+        let log = run.log();
+        let links = log.links_of(0);
+        let ended = links.iter().find(|text| text.starts_with("Disconnected")).unwrap();
+        assert!(ended.contains(told), "{ended}");
+        assert!(log.records.len() >= 40, "{} of 40 events were seen before", log.records.len());
+        drop(log);
+        run.stop().unwrap();
+    }
 }
