@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use shardring::metrics::{Latency, ShardMetrics};
 use shardring::{
-    Config, ConfigBuilder, Context, Engine, Error, ErrorKind, Event, Handle, Handler, Intents,
-    Metrics, Shards, Stop, Token,
+    Config, ConfigBuilder, Context, Engine, Error, Event, Handle, Handler, Intents, Metrics,
+    Shards, Stop, Token,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -41,16 +41,15 @@ fn main() -> Result<(), Error> {
     let engine = Engine::start(config, |_core| Ok(Idle))?;
     let handle = engine.handle();
     stop_on_signal(handle.clone());
-    loop {
+    // A signal came, or every shard was refused: `join` says which.
+    while !handle.is_stopped() {
         std::thread::sleep(PERIOD);
         match handle.metrics().wait() {
             Ok(metrics) => print(&metrics),
-            // A core is busy and its mailbox is full: later.
-            Err(error) if error.kind() == ErrorKind::Full => println!("{error}"),
-            // A signal came, or every shard was refused: `join` says which.
-            Err(_) => return engine.join(),
+            Err(error) => println!("{error}"),
         }
     }
+    engine.join()
 }
 
 fn print(metrics: &Metrics) {

@@ -103,9 +103,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// As a sentence too: it is what a `main` that returns it prints.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.0.kind).field("detail", &self.0.detail).finish()
+        write!(f, "{} ({:?})", self.0.detail, self.0.kind)
     }
 }
 

@@ -193,7 +193,8 @@ impl Counters {
 #[non_exhaustive]
 pub struct Metrics {
     /// From the moment that the last byte of a payload was taken from the ring to the moment that
-    /// the handler is called with it: the wait behind other payloads, inflate, and decoding.
+    /// the handler is called with it: the wait behind other payloads (and for a paused shard to go
+    /// on), inflate, and decoding.
     pub receive_to_callback: Latency,
     /// Inflating and decoding one payload.
     pub decode: Latency,

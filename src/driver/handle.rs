@@ -107,7 +107,9 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// By the receipt: [`ErrorKind::Full`], [`ErrorKind::Stopped`].
+    /// By the receipt: [`ErrorKind::Stopped`] if no core has anything to tell, which is so only
+    /// when all of them failed or are overrun. To learn of the end ask
+    /// [`is_stopped`](Self::is_stopped).
     pub fn metrics(&self) -> Receipt<Metrics> {
         let (giver, receipt) = receipt();
         let merged = Arc::new(Mutex::new(Merge {
@@ -121,6 +123,11 @@ impl Handle {
             let _ = mailbox.push(Mail::Report(Box::new(move |metrics| share.give(metrics))));
         }
         receipt
+    }
+
+    /// The engine has stopped: no handler will be called any more.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.is_stopped()
     }
 
     /// Stops the engine; [`Engine::join`](crate::Engine::join) returns when it has stopped.

@@ -104,6 +104,11 @@ impl Shared {
         }
     }
 
+    /// Every core has ended.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
     /// Fails what still waits.
     pub(crate) fn stopped(&self) {
         let mut state = self.lock();

@@ -123,7 +123,9 @@ impl fmt::Display for Cause {
             Self::Link(LinkEnd::Closed(None)) => f.write_str("the gateway closed without a code"),
             Self::Link(LinkEnd::Eof) => f.write_str("the connection ended without a close frame"),
             Self::Link(LinkEnd::Reset) => f.write_str("the connection was reset"),
-            Self::Link(LinkEnd::Unreachable) => f.write_str("the gateway's host is unreachable"),
+            Self::Link(LinkEnd::Unreachable) => f.write_str(
+                "the gateway's host cannot be reached: no such name, refused, or no way there",
+            ),
             Self::Link(LinkEnd::DialTimeout) => f.write_str("TCP or the upgrade took too long"),
             Self::Link(LinkEnd::HttpStatus(status)) => {
                 write!(f, "the upgrade was answered with HTTP status {status}")

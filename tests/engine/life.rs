@@ -426,7 +426,9 @@ fn a_handle_outlives_its_engine_and_says_that_it_has_stopped() {
     let run = Run::start(gateway(4), |config| config);
     let handle = run.engine.handle();
     handle.ready().wait().unwrap();
+    assert!(!handle.is_stopped());
     run.stop().unwrap();
+    assert!(handle.is_stopped());
     assert_eq!(handle.metrics().wait().unwrap().counters.readies, 4, "what was counted stays");
     let refused = handle.send(0, UpdatePresence::new(Status::Online)).wait().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Stopped);
