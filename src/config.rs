@@ -31,8 +31,8 @@ pub enum Delivery {
     /// The JSON text as it came, not parsed: for forwarding.
     Raw,
     /// Both: the typed value, and the text by [`Context::raw`](crate::Context::raw). The text is
-    /// copied once before it is parsed, since parsing rewrites it: some 0.1 µs for a payload of
-    /// 1.2 KB.
+    /// copied once before it is parsed, since parsing rewrites it, and checked to be UTF-8: some
+    /// 0.5 µs for a payload of 1.2 KB (`whole/zlib_raw_and_typed` in `benches/receive.rs`).
     RawAndTyped,
 }
 
