@@ -53,6 +53,8 @@ pub(crate) struct Core<H: Handler> {
     pub(crate) desk: Desk<H>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// How long a TCP connect may take: as long as the session lets a whole dial take.
+    pub(super) dial_timeout: Duration,
     pub(crate) linger: Duration,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) shared: Arc<Shared>,
@@ -119,9 +121,6 @@ const LINGER_COMPLETIONS: usize = 64;
 /// Completions handled between two looks at the ring.
 const COMPLETIONS_PER_LOOK: u32 = 256;
 
-/// Linked time-out of a TCP connect. The session gives up a dial after the same time.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl<H: Handler> Core<H> {
     #[expect(clippy::too_many_arguments, reason = "made in one place, each part from elsewhere")]
     pub(crate) fn new(
@@ -152,6 +151,7 @@ impl<H: Handler> Core<H> {
             desk,
             clock,
             limits: config.limits.clone(),
+            dial_timeout: config.timeouts.dial,
             linger: config.linger,
             mailbox,
             shared,

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use crate::driver::core::{CONNECT_TIMEOUT, Core};
+use crate::driver::core::Core;
 use crate::driver::link::{Link, Op};
 use crate::driver::mailbox::Mail;
 use crate::driver::ring::ConnectRequest;
@@ -79,7 +79,7 @@ impl<H: Handler> Core<H> {
         self.shards[local as usize].link = Some(key);
         let link = self.links.find(key).expect("inserted above");
         let fd = link.fd();
-        let request = link.connecting.insert(ConnectRequest::new(address, CONNECT_TIMEOUT));
+        let request = link.connecting.insert(ConnectRequest::new(address, self.dial_timeout));
         // SAFETY: the request is boxed and owned by the link, which is not removed before the
         // connect has completed (`is_quiet`); `connected` is the first to take it.
         let pushed = unsafe {

@@ -1,7 +1,7 @@
 //! A core's thread from its first line to its last: pin, runtime, ring, loop, end.
 //!
-//! Part of [`Core`]: it drives turns and sleeps between them. Invariant: the thread parks (and with
-//! it tokio-uring submits what the user's futures queued) at least once a turn.
+//! Part of [`Core`]: it drives turns and sleeps between them, as `rest.rs` has it. Invariant: a
+//! core that ends, by a panic too, leaves nobody waiting for it.
 
 use std::future::{Future, poll_fn};
 use std::io;
