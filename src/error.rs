@@ -65,6 +65,12 @@ pub enum ErrorKind {
     Dropped,
     /// A core's thread ended by a fault of this library.
     CoreFailed,
+    /// TLS cannot be set up on this machine. Nothing was started.
+    Tls,
+    /// `GET /gateway/bot` failed: the network, or an answer that cannot be used. Nothing was started.
+    Discovery,
+    /// The day's session starts cannot cover what was asked for, or run low.
+    Budget,
 }
 
 impl Error {
@@ -83,8 +89,12 @@ impl Error {
             | ErrorKind::NoSuchShard
             | ErrorKind::Stopped
             | ErrorKind::Factory => Fault::Caller,
-            ErrorKind::Refused | ErrorKind::Dropped => Fault::Discord,
-            ErrorKind::IoUring | ErrorKind::Limit | ErrorKind::Thread => Fault::System,
+            ErrorKind::Refused | ErrorKind::Dropped | ErrorKind::Discovery | ErrorKind::Budget => {
+                Fault::Discord
+            }
+            ErrorKind::IoUring | ErrorKind::Limit | ErrorKind::Thread | ErrorKind::Tls => {
+                Fault::System
+            }
             ErrorKind::HandlerPanicked => Fault::Handler,
             ErrorKind::CoreFailed => Fault::Engine,
         }

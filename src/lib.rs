@@ -207,6 +207,8 @@ pub mod metrics;
 pub mod model;
 #[doc(hidden)]
 pub mod shard;
+#[cfg(feature = "tls")]
+mod trust;
 #[doc(hidden)]
 pub mod wire;
 
@@ -224,6 +226,8 @@ pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::notice::State;
 pub use shard::token::Token;
+#[cfg(feature = "tls")]
+pub use trust::Roots;
 pub use wire::{Compression, PoolLimits, WireError, WireLimits};
 
 /// The machines without sockets and without a clock: for tests, simulations, other drivers.

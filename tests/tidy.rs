@@ -42,9 +42,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decode", &["clock"]),
     ("model", &["decode"]),
     ("metrics", &["model", "shard"]),
-    ("config", &["command", "error", "model", "shard", "wire"]),
+    ("trust", &["error"]),
+    ("discovery", &["clock", "decode", "error", "shard", "trust", "wire"]),
+    ("config", &["command", "discovery", "error", "model", "shard", "trust", "wire"]),
     ("shard", &["clock", "command", "config", "decode", "error", "metrics", "model", "wire"]),
-    ("driver", &["clock", "command", "config", "error", "metrics", "model", "shard", "wire"]),
+    (
+        "driver",
+        &[
+            "clock",
+            "command",
+            "config",
+            "discovery",
+            "error",
+            "metrics",
+            "model",
+            "shard",
+            "trust",
+            "wire",
+        ],
+    ),
 ];
 
 /// Rooms that take time, randomness and bytes as arguments.
@@ -75,6 +91,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio", &["src/driver/"]),
     ("tokio_uring", &["src/driver/"]),
     ("libc", &["src/driver/"]),
+    ("rustls", &["src/wire/tls", "src/trust.rs", "src/discovery/http.rs"]),
+    ("rustls_native_certs", &["src/trust.rs"]),
+    ("webpki_roots", &["src/trust.rs"]),
+    ("zstd_safe", &["src/wire/zstd.rs"]),
+    ("ureq", &["src/discovery/http.rs"]),
+    ("tracing", &["src/shard/trace.rs", "src/driver/"]),
 ];
 
 /// Where `unsafe` may stand, and how often. Elsewhere: never.
