@@ -45,7 +45,7 @@ impl Handler for Hello {
                     "[{shard}] session lost: events from number {first_seq} on may be missing"
                 );
             }
-            Link::Refused { error } => println!("[{shard}] refused for good: {error}"),
+            Link::Refused { refusal } => println!("[{shard}] refused for good: {refusal}"),
             _ => {}
         }
     }

@@ -213,7 +213,7 @@ mod trust;
 pub mod wire;
 
 pub use config::{
-    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, Intents, Interest, Limits, Shards,
+    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, DEFAULT_REST_BASE, Delivery, Intents, Interest, Limits, Shards,
     Timeouts,
 };
 #[cfg(feature = "driver")]
@@ -225,6 +225,7 @@ pub use shard::ShardId;
 pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::notice::State;
+pub use shard::refusal::Refusal;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]
 pub use trust::Roots;

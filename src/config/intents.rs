@@ -71,6 +71,8 @@ intents! {
 }
 
 impl Intents {
+    /// None.
+    pub const NONE: Self = Self(0);
     /// The three that must be switched on for the application first.
     pub const PRIVILEGED: Self =
         Self(Self::GUILD_MEMBERS.0 | Self::GUILD_PRESENCES.0 | Self::MESSAGE_CONTENT.0);

@@ -84,6 +84,14 @@ pub struct Timeouts {
     /// one is begun. Default 1 h; Discord keeps sessions for some minutes, and tells when one is
     /// gone.
     pub session_age_max: Duration,
+    /// After how long without a byte the kernel asks the other end whether it is there
+    /// (`TCP_KEEPIDLE`; three probes, a third of this apart). Default 60 s: a connection whose
+    /// other end has gone is found dead even where heartbeats are far apart; `None` leaves it off.
+    pub tcp_keepalive: Option<Duration>,
+    /// How long what was sent may go unacknowledged by TCP (`TCP_USER_TIMEOUT`). Default 30 s: a
+    /// heartbeat that nobody receives ends the connection then, rather than at the next beat;
+    /// `None` leaves it to the kernel (some 15 minutes).
+    pub tcp_user: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -95,6 +103,8 @@ impl Default for Timeouts {
             resume: settings::RESUME_WAIT,
             close: settings::CLOSE_WAIT,
             session_age_max: settings::SESSION_AGE_MAX,
+            tcp_keepalive: Some(Duration::from_secs(60)),
+            tcp_user: Some(Duration::from_secs(30)),
         }
     }
 }

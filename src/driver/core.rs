@@ -16,17 +16,20 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Rng, Time};
 use crate::config::{Config, Limits};
+use crate::driver::dial::Dialing;
 use crate::driver::link::{Hold, LinkKey, Links, Op, Receive, Sending};
 use crate::driver::mailbox::{Mailbox, Stop};
 use crate::driver::ring::{Completion, Ring};
+use crate::driver::route::Route;
 use crate::driver::shared::Shared;
-use crate::driver::system;
+use crate::driver::system::{self, TcpTimeouts};
 use crate::driver::tasks::TaskCount;
 use crate::driver::unread::{Held, Unread};
 use crate::error::Error;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
 use crate::shard::{Action, Desk, Shard};
+use crate::wire::RecordBuffer;
 
 /// The clock of an engine: the same origin for all its cores.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,11 @@ pub(crate) struct Core<H: Handler> {
     pub(crate) limits: Limits,
     /// How long a TCP connect may take: as long as the session lets a whole dial take.
     pub(super) dial_timeout: Duration,
+    /// How the kernel looks after a connection on which nothing moves.
+    pub(super) tcp: TcpTimeouts,
+    pub(super) route: Arc<Route>,
+    /// Where a TLS record that came in pieces is put together.
+    pub(super) record: RecordBuffer,
     pub(crate) linger: Duration,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) shared: Arc<Shared>,
@@ -91,8 +99,8 @@ pub(crate) struct Slot {
     pub(crate) link: Option<LinkKey>,
     /// The earliest deadline of it that lies in the heap.
     pub(super) armed: Option<Time>,
-    /// The dial whose name is being resolved.
-    pub(super) resolving: Option<u64>,
+    /// The connection that is being made.
+    pub(super) dialing: Option<Box<Dialing>>,
     /// The engine knows that it was READY.
     told_ready: bool,
     /// Time in which what came for this shard waited: its connection was held, or it had a backlog.
@@ -103,6 +111,8 @@ pub(crate) struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
     Shard(u32),
+    /// The next address of a shard's dial may be tried.
+    Dial(u32),
     /// A send of this link should have ended.
     Send(LinkKey),
     /// The scratch that a large payload left is to be given back.
@@ -131,6 +141,7 @@ impl<H: Handler> Core<H> {
         clock: Clock,
         mailbox: Arc<Mailbox>,
         shared: Arc<Shared>,
+        route: Arc<Route>,
         rng: Rng,
     ) -> Self {
         let slots = shards
@@ -139,7 +150,7 @@ impl<H: Handler> Core<H> {
                 shard,
                 link: None,
                 armed: None,
-                resolving: None,
+                dialing: None,
                 told_ready: false,
                 held: Held::default(),
             })
@@ -152,6 +163,12 @@ impl<H: Handler> Core<H> {
             clock,
             limits: config.limits.clone(),
             dial_timeout: config.timeouts.dial,
+            tcp: TcpTimeouts {
+                keepalive: config.timeouts.tcp_keepalive,
+                user: config.timeouts.tcp_user,
+            },
+            route,
+            record: RecordBuffer::default(),
             linger: config.linger,
             mailbox,
             shared,
@@ -263,16 +280,25 @@ impl<H: Handler> Core<H> {
     pub(super) fn let_go(&mut self, local: u32) {
         let now = self.clock.now();
         let slot = &mut self.shards[local as usize];
-        slot.resolving = None;
         slot.held.set(now, false);
-        let farewell = slot.shard.take_farewell();
+        let mut farewell = slot.shard.take_farewell();
         slot.shard.release(&mut self.desk.pool);
-        let Some(key) = slot.link.take() else { return };
+        let key = slot.link.take();
+        self.drop_dial(local);
+        let Some(key) = key else { return };
         let Some(link) = self.links.find(key) else { return };
         link.shard = None;
-        if link.sending.is_none() && !farewell.is_empty() {
-            system::send_at_once(link.fd(), &farewell);
+        if link.sending.is_none() {
+            let mut bytes = Vec::new();
+            // What cannot be said any more is not missed.
+            if link.channel.is_open() && link.channel.seal(&mut farewell, &mut bytes).is_ok() {
+                link.channel.farewell(&mut bytes);
+            }
+            if !bytes.is_empty() {
+                system::send_at_once(link.fd(), &bytes);
+            }
         }
+        link.channel.release(&mut self.desk.pool);
         link.backlog.clear(&mut self.desk.pool);
         // Ends whatever is in flight, a connect included.
         link.shut_down();
@@ -281,13 +307,10 @@ impl<H: Handler> Core<H> {
             // Should the queue be full, the shutdown ends the receive all the same.
             let _ = self.ring.cancel(key.user_data(Op::Receive), key.user_data(Op::Ignored));
         }
-        if link.connecting.is_some() {
-            let _ = self.ring.cancel(key.user_data(Op::Connect), key.user_data(Op::Ignored));
-        }
         self.remove_if_quiet(key);
     }
 
-    fn remove_if_quiet(&mut self, key: LinkKey) {
+    pub(super) fn remove_if_quiet(&mut self, key: LinkKey) {
         if self.links.find(key).is_some_and(|link| link.shard.is_none() && link.is_quiet()) {
             self.links.remove(key);
         }
@@ -330,10 +353,25 @@ impl<H: Handler> Core<H> {
         let slot = &mut self.shards[local as usize];
         let Some(key) = slot.link else { return };
         let Some(link) = self.links.find(key) else { return };
-        if link.sending.is_some() || link.connecting.is_some() {
+        if link.sending.is_some() {
             return;
         }
-        let Some(bytes) = slot.shard.take_outgoing() else { return };
+        let mut plain = Vec::new();
+        if link.channel.is_open() {
+            plain = slot.shard.take_outgoing().unwrap_or_default();
+        }
+        if plain.is_empty() && !link.channel.wants_to_write() {
+            return;
+        }
+        let mut bytes = Vec::new();
+        if let Err(error) = link.channel.seal(&mut plain, &mut bytes) {
+            let end = slot.shard.broke(error);
+            self.end_link(local, end);
+            return;
+        }
+        if bytes.is_empty() {
+            return;
+        }
         let now = self.clock.now();
         let fd = link.fd();
         let unread = self.unread.up_to(now);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::driver::ring::ConnectRequest;
 use crate::shard::close::LinkEnd;
-use crate::wire::ChunkQueue;
+use crate::wire::{Channel, ChunkQueue};
 
 /// Which operation a completion belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,9 @@ pub(crate) struct Link {
     pub(crate) hold: Hold,
     /// The send in flight.
     pub(crate) sending: Option<Sending>,
-    /// Bytes received that wait for the shard to take them.
+    /// What the bytes pass between the socket and the shard.
+    pub(crate) channel: Channel,
+    /// Bytes that have passed the channel and wait for the shard to take them.
     pub(crate) backlog: ChunkQueue,
     /// When its oldest bytes came.
     pub(crate) backlog_since: Option<Time>,
@@ -120,6 +122,7 @@ impl Link {
             receive: Receive::Off,
             hold: Hold::None,
             sending: None,
+            channel: Channel::plain(),
             backlog: ChunkQueue::default(),
             backlog_since: None,
             ending: None,
@@ -135,6 +138,11 @@ impl Link {
     /// No operation is in flight: the link may be removed.
     pub(crate) fn is_quiet(&self) -> bool {
         self.receive == Receive::Off && self.sending.is_none() && self.connecting.is_none()
+    }
+
+    /// Bytes that wait in chunks of the pool.
+    pub(crate) fn held_len(&self) -> usize {
+        self.channel.held_len() + self.backlog.len()
     }
 
     /// Ends both directions, so that operations in flight complete.

@@ -5,12 +5,12 @@
 //! helpers push, the core takes.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::command::Encoded;
+use crate::driver::names::Found;
 use crate::driver::receipt::Giver;
 use crate::metrics::Metrics;
 
@@ -23,7 +23,7 @@ pub(crate) enum Mail {
     /// A copy of the metrics is wanted.
     Report(Box<dyn FnOnce(Metrics) + Send>),
     /// A name was resolved, for this dial of this core's shard.
-    Resolved { local: u32, dial: u64, addresses: Result<Vec<SocketAddr>, std::io::ErrorKind> },
+    Resolved { local: u32, dial: u64, addresses: Found },
     /// All cores are up: the shards may dial.
     Start,
     /// The engine stops.

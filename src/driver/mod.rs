@@ -6,14 +6,17 @@
 
 mod core;
 mod dial;
+mod eyeballs;
 mod handle;
 mod helpers;
 mod link;
 mod mailbox;
+mod names;
 mod receipt;
 mod receive;
 mod rest;
 mod ring;
+mod route;
 mod run;
 mod shared;
 mod system;

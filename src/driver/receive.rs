@@ -8,11 +8,12 @@ use std::io;
 
 use crate::clock::Time;
 use crate::driver::core::Core;
-use crate::driver::link::{LinkKey, Op, Receive};
+use crate::driver::link::{LinkKey, Receive};
 use crate::driver::ring::{Completion, Filled};
 use crate::shard::Flow;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
+use crate::wire::Cleared;
 
 impl<H: Handler> Core<H> {
     /// Bytes came, or a multishot receive ended.
@@ -71,22 +72,36 @@ impl<H: Handler> Core<H> {
     /// Hands the bytes of a ring buffer to a shard, or to the backlog if they have to wait.
     pub(super) fn take(&mut self, key: LinkKey, local: u32, filled: &Filled) -> Option<LinkEnd> {
         let now = self.clock.now();
-        let bytes = self.ring.bytes(filled);
+        let mut bytes = self.ring.bytes(filled);
         let link = self.links.find(key)?;
         let slot = &mut self.shards[local as usize];
         self.desk.stage.metrics.counters.wire_len += bytes.len() as u64;
         slot.shard.heard(now);
-        let mut used = 0;
-        if link.backlog.is_empty() {
-            let mut budget = self.limits.payloads_per_turn;
-            let received = slot.shard.receive(now, bytes, &mut budget, &mut self.desk);
-            if let Flow::Ended(end) = received.flow {
-                return Some(end);
+        let mut budget = self.limits.payloads_per_turn;
+        while !bytes.is_empty() {
+            let (pool, record) = (&mut self.desk.pool, &mut self.record);
+            let cleared = match link.channel.open(bytes, pool, record) {
+                Ok(cleared) => cleared,
+                Err(error) => return Some(slot.shard.broke(error)),
+            };
+            let Cleared { plain, ended, .. } = cleared;
+            let taken = cleared.used;
+            let mut used = 0;
+            if link.backlog.is_empty() && !plain.is_empty() {
+                let received = slot.shard.receive(now, plain, &mut budget, &mut self.desk);
+                if let Flow::Ended(end) = received.flow {
+                    return Some(end);
+                }
+                used = received.used;
             }
-            used = received.used;
-        }
-        if used < bytes.len() && link.backlog.push(&bytes[used..], &mut self.desk.pool).is_err() {
-            return Some(LinkEnd::Wire); // The pool's hard bound.
+            let rest = &plain[used..];
+            if !rest.is_empty() && link.backlog.push(rest, &mut self.desk.pool).is_err() {
+                return Some(LinkEnd::Wire); // The pool's hard bound.
+            }
+            if ended {
+                break;
+            }
+            bytes = &mut bytes[taken..];
         }
         if !link.backlog.is_empty() {
             link.backlog_since.get_or_insert(now);
@@ -166,25 +181,5 @@ impl<H: Handler> Core<H> {
         drop(sending);
         self.shards[local as usize].shard.written(now, &mut self.desk.stage.metrics);
         self.settle(local);
-    }
-
-    /// A connect has completed.
-    pub(super) fn connected(&mut self, key: LinkKey, result: i32) -> io::Result<()> {
-        let Some(link) = self.links.find(key) else { return Ok(()) };
-        link.connecting = None;
-        let Some(local) = link.shard else { return Ok(()) };
-        if result < 0 {
-            let end = match -result {
-                libc::ECANCELED | libc::ETIMEDOUT => LinkEnd::DialTimeout,
-                _ => LinkEnd::Unreachable,
-            };
-            self.end_link(local, end);
-            return Ok(());
-        }
-        link.receive = Receive::Armed;
-        let fd = link.fd();
-        self.ring.receive(fd, key.user_data(Op::Receive))?;
-        self.settle(local);
-        Ok(())
     }
 }

@@ -298,8 +298,8 @@ impl Ring {
         }
     }
 
-    /// The bytes received.
-    pub(crate) fn bytes(&self, filled: &Filled) -> &[u8] {
+    /// The bytes received, to be decrypted where they lie.
+    pub(crate) fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
         self.buffers.bytes(filled)
     }
 
@@ -388,13 +388,14 @@ impl Buffers {
         }
     }
 
-    fn bytes(&self, filled: &Filled) -> &[u8] {
+    fn bytes(&mut self, filled: &Filled) -> &mut [u8] {
         let len = filled.len.min(self.buffer_len) as usize;
-        // SAFETY: `filled` proves that the buffer is ours, so the kernel does not write to it
-        // while the slice lives (the slice borrows `self`, and recycling needs `&mut`). The
-        // kernel only names buffers below `count`, so the range lies inside the mapping.
+        // SAFETY: `filled` proves that the buffer is ours, so the kernel neither writes to it nor
+        // reads it while the slice lives, and no other slice does: this one borrows `self` alone,
+        // and recycling needs that, too. The kernel only names buffers below `count`, so the range
+        // lies inside the mapping.
         unsafe {
-            std::slice::from_raw_parts(self.memory.address().add(self.offset(filled.id)), len)
+            std::slice::from_raw_parts_mut(self.memory.address().add(self.offset(filled.id)), len)
         }
     }
 }

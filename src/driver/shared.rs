@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::driver::helpers::Helpers;
+use crate::driver::names::Names;
 use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
@@ -14,6 +15,7 @@ use crate::metrics::Metrics;
 /// Shared by all threads of an engine.
 pub(crate) struct Shared {
     pub(crate) helpers: Helpers,
+    pub(crate) names: Names,
     state: Mutex<State>,
 }
 
@@ -40,6 +42,7 @@ impl Shared {
     pub(crate) fn new(helpers: Helpers, shards: usize, cores: usize) -> Self {
         Self {
             helpers,
+            names: Names::default(),
             state: Mutex::new(State {
                 unready: shards,
                 cores,

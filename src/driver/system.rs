@@ -130,7 +130,11 @@ pub(crate) fn socket_pair()
 
 /// A TCP socket that is not yet connected, blocking (io_uring polls by itself), close-on-exec,
 /// without Nagle's delay.
-pub(crate) fn tcp_socket(ipv6: bool) -> io::Result<std::net::TcpStream> {
+///
+/// # Errors
+///
+/// No descriptor is left, or the kernel does not know the protocol.
+pub(crate) fn tcp_socket(ipv6: bool, timeouts: &TcpTimeouts) -> io::Result<std::net::TcpStream> {
     use std::os::fd::FromRawFd;
     let domain = if ipv6 { libc::AF_INET6 } else { libc::AF_INET };
     // SAFETY: a plain system call; the descriptor is checked before it is owned.
@@ -142,7 +146,43 @@ pub(crate) fn tcp_socket(ipv6: bool) -> io::Result<std::net::TcpStream> {
         std::net::TcpStream::from_raw_fd(fd)
     };
     stream.set_nodelay(true)?;
+    if let Some(after) = timeouts.keepalive {
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
+        let idle_s = i32::try_from(after.as_secs().max(1)).unwrap_or(i32::MAX);
+        set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, idle_s)?;
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, (idle_s / 3).max(1))?;
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3)?;
+    }
+    if let Some(after) = timeouts.user {
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
+        let ms = i32::try_from(after.as_millis().max(1)).unwrap_or(i32::MAX);
+        set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, ms)?;
+    }
     Ok(stream)
+}
+
+/// How the kernel looks after a connection on which nothing moves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TcpTimeouts {
+    /// `TCP_KEEPIDLE`; probes follow every third of it, three of them.
+    pub(crate) keepalive: Option<std::time::Duration>,
+    /// `TCP_USER_TIMEOUT`: how long bytes may go unacknowledged.
+    pub(crate) user: Option<std::time::Duration>,
+}
+
+fn set_option(fd: std::os::fd::RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: a plain system call; the kernel reads one `int` at the address given.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Writes what the socket takes at once; a courtesy that may fail.

@@ -44,6 +44,7 @@ impl<H: Handler> Core<H> {
             self.deadlines.pop();
             match wake {
                 Wake::Shard(local) => self.expire_shard(local, due, now),
+                Wake::Dial(local) => self.expire_dial(local, now),
                 Wake::Send(key) => self.expire_send(key, now),
                 Wake::Trim => self.trim(),
                 // The turn looks after the pool anyway.
@@ -209,7 +210,7 @@ impl<H: Handler> Core<H> {
             let shard = &self.shards[local as usize].shard;
             match link.hold {
                 Hold::Paused | Hold::Backlog => {}
-                _ if shard.held_len() + link.backlog.len() == 0 => empty.push(key),
+                _ if shard.held_len() + link.held_len() == 0 => empty.push(key),
                 _ => unfinished.push((shard.lacking_len().unwrap_or(usize::MAX), key)),
             }
         }

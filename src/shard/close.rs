@@ -21,7 +21,13 @@ pub enum LinkEnd {
     Eof,
     /// TCP was reset, or another system error ended it.
     Reset,
-    /// The dial failed: name not found, refused, unreachable.
+    /// The host has no address, or no name server would tell one.
+    NameNotFound,
+    /// The host is there and refuses: nothing listens at that port, or a firewall rejects.
+    ConnectionRefused,
+    /// There is no route: this machine is offline, or cut off from that network.
+    NoRoute,
+    /// The dial failed for another reason.
     Unreachable,
     /// TCP or the upgrade took too long.
     DialTimeout,
@@ -29,6 +35,10 @@ pub enum LinkEnd {
     HttpStatus(u16),
     /// The upgrade was answered with something that is no upgrade.
     Upgrade,
+    /// The proxy would not, or could not, connect us.
+    Proxy,
+    /// TLS failed: the certificate, the handshake, an alert, a broken record.
+    Tls,
     /// The peer broke WebSocket, zlib, UTF-8, JSON or a limit; the driver cut the link.
     Wire,
     /// A write did not finish in time; the driver cut the link.
@@ -67,7 +77,7 @@ pub enum Cause {
 
 impl Cause {
     /// How many kinds of cause there are.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 23;
 
     /// The kind's name for metrics, indexed by [`index`](Self::index).
     pub const NAMES: [&str; Self::COUNT] = [
@@ -75,10 +85,15 @@ impl Cause {
         "close_without_code",
         "eof",
         "reset",
+        "name_not_found",
+        "connection_refused",
+        "no_route",
         "unreachable",
         "dial_timeout",
         "http_status",
         "upgrade",
+        "proxy",
+        "tls",
         "wire",
         "write_stuck",
         "hello_timeout",
@@ -94,24 +109,37 @@ impl Cause {
     /// The kind's place in [`NAMES`](Self::NAMES).
     pub const fn index(self) -> usize {
         match self {
-            Self::Link(LinkEnd::Closed(Some(_))) => 0,
-            Self::Link(LinkEnd::Closed(None)) => 1,
-            Self::Link(LinkEnd::Eof) => 2,
-            Self::Link(LinkEnd::Reset) => 3,
-            Self::Link(LinkEnd::Unreachable) => 4,
-            Self::Link(LinkEnd::DialTimeout) => 5,
-            Self::Link(LinkEnd::HttpStatus(_)) => 6,
-            Self::Link(LinkEnd::Upgrade) => 7,
-            Self::Link(LinkEnd::Wire) => 8,
-            Self::Link(LinkEnd::WriteStuck) => 9,
-            Self::HelloTimeout => 10,
-            Self::ResumeTimeout => 11,
-            Self::Zombie => 12,
-            Self::Unacknowledged => 13,
-            Self::ReconnectAsked => 14,
-            Self::InvalidSession { .. } => 15,
-            Self::SessionExpired | Self::SessionReplaced => 16,
-            Self::Stopped => 17,
+            Self::Link(end) => end.index(),
+            Self::HelloTimeout => 15,
+            Self::ResumeTimeout => 16,
+            Self::Zombie => 17,
+            Self::Unacknowledged => 18,
+            Self::ReconnectAsked => 19,
+            Self::InvalidSession { .. } => 20,
+            Self::SessionExpired | Self::SessionReplaced => 21,
+            Self::Stopped => 22,
+        }
+    }
+}
+
+impl LinkEnd {
+    const fn index(self) -> usize {
+        match self {
+            Self::Closed(Some(_)) => 0,
+            Self::Closed(None) => 1,
+            Self::Eof => 2,
+            Self::Reset => 3,
+            Self::NameNotFound => 4,
+            Self::ConnectionRefused => 5,
+            Self::NoRoute => 6,
+            Self::Unreachable => 7,
+            Self::DialTimeout => 8,
+            Self::HttpStatus(_) => 9,
+            Self::Upgrade => 10,
+            Self::Proxy => 11,
+            Self::Tls => 12,
+            Self::Wire => 13,
+            Self::WriteStuck => 14,
         }
     }
 }
@@ -119,20 +147,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link(LinkEnd::Closed(Some(code))) => write!(f, "the gateway closed with {code}"),
-            Self::Link(LinkEnd::Closed(None)) => f.write_str("the gateway closed without a code"),
-            Self::Link(LinkEnd::Eof) => f.write_str("the connection ended without a close frame"),
-            Self::Link(LinkEnd::Reset) => f.write_str("the connection was reset"),
-            Self::Link(LinkEnd::Unreachable) => f.write_str(
-                "the gateway's host cannot be reached: no such name, refused, or no way there",
-            ),
-            Self::Link(LinkEnd::DialTimeout) => f.write_str("TCP or the upgrade took too long"),
-            Self::Link(LinkEnd::HttpStatus(status)) => {
-                write!(f, "the upgrade was answered with HTTP status {status}")
-            }
-            Self::Link(LinkEnd::Upgrade) => f.write_str("the upgrade's answer was malformed"),
-            Self::Link(LinkEnd::Wire) => f.write_str("the gateway broke the wire protocol"),
-            Self::Link(LinkEnd::WriteStuck) => f.write_str("a write to the gateway got stuck"),
+            Self::Link(end) => end.fmt(f),
             Self::HelloTimeout => f.write_str("HELLO did not come"),
             Self::ResumeTimeout => f.write_str("RESUME was not answered"),
             Self::Zombie => f.write_str("the connection fell silent"),
@@ -147,6 +162,40 @@ impl fmt::Display for Cause {
             Self::SessionExpired => f.write_str("the session is too old to resume"),
             Self::SessionReplaced => f.write_str("the gateway gave another session"),
             Self::Stopped => f.write_str("the shard was stopped"),
+        }
+    }
+}
+
+impl fmt::Display for LinkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(Some(code)) => write!(f, "the gateway closed with {code}"),
+            Self::Closed(None) => f.write_str("the gateway closed without a code"),
+            Self::Eof => f.write_str("the connection ended without a close frame"),
+            Self::Reset => f.write_str("the connection was reset"),
+            Self::NameNotFound => f.write_str(
+                "the gateway's host has no address: check its name, and this machine's name servers",
+            ),
+            Self::ConnectionRefused => f.write_str(
+                "the gateway's host refuses connections: nothing listens at that port, or a \
+                 firewall rejects them",
+            ),
+            Self::NoRoute => f.write_str(
+                "there is no route to the gateway's host: this machine is offline, or cut off \
+                 from that network",
+            ),
+            Self::Unreachable => f.write_str("the gateway's host cannot be reached"),
+            Self::DialTimeout => f.write_str(
+                "the connection was not made in time: TCP, the proxy, TLS or the upgrade",
+            ),
+            Self::HttpStatus(status) => {
+                write!(f, "the upgrade was answered with HTTP status {status}")
+            }
+            Self::Upgrade => f.write_str("the upgrade's answer was malformed"),
+            Self::Proxy => f.write_str("the proxy did not let us through"),
+            Self::Tls => f.write_str("TLS with the gateway failed"),
+            Self::Wire => f.write_str("the gateway broke the wire protocol"),
+            Self::WriteStuck => f.write_str("a write to the gateway got stuck"),
         }
     }
 }

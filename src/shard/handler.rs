@@ -15,6 +15,7 @@ use crate::shard::close::{Cause, Fatal};
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, State};
 use crate::shard::outbox::{Completion, Dropped};
+use crate::shard::refusal::Refusal;
 use crate::shard::session::Session;
 use crate::shard::token::TokenError;
 use crate::wire::WireError;
@@ -162,13 +163,23 @@ pub enum Link<'a> {
     /// Discord refuses the shard for good; it does not reconnect.
     Refused {
         /// What Discord said, and what to do.
-        error: Fatal,
+        refusal: Refusal,
     },
+    /// READY names no guild: the bot is in none, or none falls to this shard (the total is larger
+    /// than it need be).
+    NoGuilds,
 }
 
 impl<'a> Link<'a> {
     /// What a notice says to the user.
-    pub(crate) fn from_notice(notice: &'a Notice, now: Time, wire: Option<WireError>) -> Self {
+    ///
+    /// `refusal` makes one of what Discord said.
+    pub(crate) fn from_notice(
+        notice: &'a Notice,
+        now: Time,
+        wire: Option<WireError>,
+        refusal: impl FnOnce(Fatal) -> Refusal,
+    ) -> Self {
         match notice {
             Notice::Connected { .. } => Self::Connected,
             Notice::Ready { session_id } => Self::Ready { session_id },
@@ -192,7 +203,7 @@ impl<'a> Link<'a> {
             Notice::IdentifyBackoff { after, failures } => {
                 Self::IdentifyBackoff { after: *after, failures: *failures }
             }
-            Notice::Fatal { error } => Self::Refused { error: *error },
+            Notice::Fatal { error } => Self::Refused { refusal: refusal(*error) },
         }
     }
 }

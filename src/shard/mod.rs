@@ -21,9 +21,12 @@ pub mod notice;
 pub mod outbox;
 mod outward;
 pub mod payload;
+mod ready;
+pub mod refusal;
 pub mod session;
 pub mod settings;
 pub mod token;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +79,8 @@ pub struct Common {
     pub gate: Arc<IdentifyGate>,
     /// The gateway's cached address, with its query.
     pub main_url: GatewayUrl,
+    /// How many shards Discord recommends, where that was asked.
+    pub recommended_shards: Option<u32>,
     /// Transport compression.
     pub compression: Compression,
     /// Bounds of one message.
@@ -270,38 +275,6 @@ impl Shard {
         }
     }
 
-    /// READY: the session learns its id and where to resume, wanted or not; then the handler
-    /// sees it.
-    fn ready<H: Handler>(
-        &mut self,
-        delivered: Delivered,
-        delivery: Delivery,
-        desk: &mut Desk<H>,
-    ) -> Result<(), DecodeError> {
-        let session = &mut self.session;
-        let now = desk.stage.mark;
-        if delivery == Delivery::Raw {
-            desk.deliver_raw(session, delivered)?;
-        }
-        let learn = |session: &mut Session, root: &Root<'_>| {
-            let data = root.json();
-            let session_id = data.get("session_id").and_then(|id| id.as_str());
-            let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
-            session.ready(now, session_id.unwrap_or(""), resume_url);
-        };
-        let keeps_text = delivery == Delivery::RawAndTyped;
-        let wanted = matches!(delivery, Delivery::Typed | Delivery::RawAndTyped);
-        if delivery == Delivery::Skip {
-            desk.stage.metrics.kind_mut(EventKind::Ready).skipped += 1;
-        }
-        let read = desk.deliver_typed(session, delivered, keeps_text, learn, wanted);
-        if read.is_err() {
-            // A session that nobody can name cannot be resumed: the session machine gives it up.
-            session.ready(now, "", None);
-        }
-        read
-    }
-
     /// Bytes of this connection came, whether or not they can be looked at now.
     pub fn heard(&mut self, now: Time) {
         self.session.heard(now);
@@ -445,6 +418,8 @@ fn end_of(error: WireError) -> LinkEnd {
         WireError::UpgradeMalformed
         | WireError::UpgradeTooLong { .. }
         | WireError::UpgradeHeader { .. } => LinkEnd::Upgrade,
+        error if error.is_proxy() => LinkEnd::Proxy,
+        error if error.is_tls() => LinkEnd::Tls,
         _ => LinkEnd::Wire,
     }
 }

@@ -6,12 +6,14 @@
 use std::time::Duration;
 
 use crate::clock::Time;
+use crate::config::Intents;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{Metrics, RoundTrips, ShardMetrics};
-use crate::shard::close::CLOSE_TO_RESUME;
+use crate::shard::close::{CLOSE_TO_RESUME, Fatal};
 use crate::shard::handler::{Handler, Link};
 use crate::shard::notice::{Notice, Order, Sent, State, Target};
-use crate::shard::{Action, Desk, Shard, mask};
+use crate::shard::refusal::Refusal;
+use crate::shard::{Action, Desk, Shard, mask, trace};
 use crate::wire::{GatewayUrl, Upgrade, Wire};
 
 impl Shard {
@@ -92,15 +94,28 @@ impl Shard {
             Notice::Disconnected { cause } => counters.disconnects[cause.index()] += 1,
             Notice::SessionLost { .. } => counters.sessions_lost += 1,
             Notice::Fatal { error } => {
-                let detail = format!("shard {}: {error}", self.session.shard());
+                let refusal = self.refusal(*error);
+                trace::refused(&refusal);
+                let detail = format!("shard {}: {refusal}", self.session.shard());
                 desk.stage.fail(Error::new(ErrorKind::Refused, detail));
             }
             _ => {}
         }
-        let link = Link::from_notice(notice, now, self.wire_error);
+        trace::notice(&self.session, notice, self.wire_error);
+        let refusal = |error| self.refusal(error);
+        let link = Link::from_notice(notice, now, self.wire_error, refusal);
         desk.stage.link(&mut self.session, now, link);
         if std::mem::take(&mut desk.stage.effects.pause) {
             self.pause(now);
+        }
+    }
+
+    fn refusal(&self, fatal: Fatal) -> Refusal {
+        Refusal {
+            fatal,
+            shard: self.id(),
+            intents: Intents::from_bits(self.common.settings.intents),
+            recommended_shards: self.common.recommended_shards,
         }
     }
 

@@ -314,8 +314,8 @@ impl Handler for Probe {
                 self.kit.seen.lost.push(SessionLost { session: session_key(session_id), after_s });
             }
             Link::Gap { .. } => self.kit.seen.gaps += 1,
-            Link::Refused { error } => {
-                let _ = self.bench.watch.refused.set(format!("shard {shard}: {error}"));
+            Link::Refused { refusal } => {
+                let _ = self.bench.watch.refused.set(format!("shard {shard}: {refusal}"));
             }
             _ => {}
         }

@@ -1,0 +1,98 @@
+//! What lies between this machine and a gateway: a proxy, TLS, both, or nothing.
+//!
+//! Made once at the engine's start (the roots are read, the environment is looked at) and shared by
+//! all cores, so that a TLS session begun on one is resumed on another. It opens no socket.
+
+use crate::config::{Config, ProxyChoice};
+use crate::error::{Error, ErrorKind};
+use crate::wire::{Channel, GatewayUrl, Proxy, Tunnel, WireError, proxy_for};
+
+/// How gateways are reached.
+#[derive(Debug)]
+pub(crate) struct Route {
+    proxy: ProxyChoice,
+    environment: Vec<(String, String)>,
+    #[cfg(feature = "tls")]
+    tls: crate::wire::TlsClient,
+}
+
+impl Route {
+    /// Reads the roots and the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Tls`] where there is no root to believe in, [`ErrorKind::Config`] where the
+    /// environment names a proxy that cannot be used.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        let environment = match config.proxy {
+            ProxyChoice::Environment => VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+                .collect(),
+            ProxyChoice::None | ProxyChoice::Given(_) => Vec::new(),
+        };
+        let route = Self {
+            proxy: config.proxy.clone(),
+            environment,
+            #[cfg(feature = "tls")]
+            tls: crate::wire::TlsClient::new(config.roots.load()?, config.shards.ids().len())
+                .map_err(|error| Error::new(ErrorKind::Tls, error.to_string()))?,
+        };
+        route.find_proxy(&config.gateway_url)?;
+        Ok(route)
+    }
+
+    /// The proxy on the way to this address.
+    pub(crate) fn proxy_for(&self, url: &GatewayUrl) -> Option<Proxy> {
+        // What the environment says was found good at the start.
+        self.find_proxy(url).ok().flatten()
+    }
+
+    fn find_proxy(&self, url: &GatewayUrl) -> Result<Option<Proxy>, Error> {
+        match &self.proxy {
+            ProxyChoice::None => Ok(None),
+            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
+            ProxyChoice::Environment => {
+                let variable = |name: &str| {
+                    let found = self.environment.iter().find(|(known, _)| known == name);
+                    found.map(|(_, value)| value.clone())
+                };
+                proxy_for(url, variable).map_err(|error| {
+                    Error::new(ErrorKind::Config, format!("the environment's proxy: {error}"))
+                })
+            }
+        }
+    }
+
+    /// What the bytes of a new connection pass.
+    ///
+    /// # Errors
+    ///
+    /// The host's name cannot stand in a certificate, or is too long for the proxy.
+    pub(crate) fn channel(
+        &self,
+        url: &GatewayUrl,
+        proxy: Option<&Proxy>,
+    ) -> Result<Channel, WireError> {
+        let tunnel = match proxy {
+            Some(proxy) => Some(Tunnel::new(proxy, url.host(), url.port())?),
+            None => None,
+        };
+        #[cfg(feature = "tls")]
+        return Channel::new(tunnel, url.is_secure().then(|| (self.tls.clone(), url.host())));
+        #[cfg(not(feature = "tls"))]
+        return Channel::new(tunnel);
+    }
+}
+
+/// What may name a proxy.
+const VARIABLES: [&str; 8] = [
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "HTTP_PROXY",
+];

@@ -1,0 +1,50 @@
+//! What the spine does with READY: whether or not the handler wants it, the session lives on it.
+//!
+//! Part of [`Shard`].
+
+use crate::config::Delivery;
+use crate::decode::{DecodeError, Root};
+use crate::model::EventKind;
+use crate::shard::desk::Delivered;
+use crate::shard::handler::{Handler, Link};
+use crate::shard::session::Session;
+use crate::shard::{Desk, Shard, trace};
+
+impl Shard {
+    /// READY: the session learns its id and where to resume, wanted or not; then the handler
+    /// sees it.
+    pub(super) fn ready<H: Handler>(
+        &mut self,
+        delivered: Delivered,
+        delivery: Delivery,
+        desk: &mut Desk<H>,
+    ) -> Result<(), DecodeError> {
+        let session = &mut self.session;
+        let now = desk.stage.mark;
+        if delivery == Delivery::Raw {
+            desk.deliver_raw(session, delivered)?;
+        }
+        let mut is_empty = false;
+        let learn = |session: &mut Session, root: &Root<'_>| {
+            let data = root.json();
+            is_empty = data.get("guilds").is_some_and(|guilds| guilds.is_empty());
+            let session_id = data.get("session_id").and_then(|id| id.as_str());
+            let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
+            session.ready(now, session_id.unwrap_or(""), resume_url);
+        };
+        let keeps_text = delivery == Delivery::RawAndTyped;
+        let wanted = matches!(delivery, Delivery::Typed | Delivery::RawAndTyped);
+        if delivery == Delivery::Skip {
+            desk.stage.metrics.kind_mut(EventKind::Ready).skipped += 1;
+        }
+        let read = desk.deliver_typed(session, delivered, keeps_text, learn, wanted);
+        if read.is_err() {
+            // A session that nobody can name cannot be resumed: the session machine gives it up.
+            session.ready(now, "", None);
+        } else if is_empty {
+            trace::no_guilds(session.shard());
+            desk.stage.link(session, now, Link::NoGuilds);
+        }
+        read
+    }
+}
