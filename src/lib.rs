@@ -200,6 +200,8 @@ pub mod command;
 mod config;
 #[doc(hidden)]
 pub mod decode;
+#[doc(hidden)]
+pub mod discovery;
 #[cfg(feature = "driver")]
 mod driver;
 mod error;
@@ -218,10 +220,14 @@ pub use config::{
 };
 #[cfg(feature = "driver")]
 pub use driver::{Engine, Handle, Receipt, Stop};
+#[cfg(feature = "discovery")]
+pub use discovery::{DEFAULT_REST_BASE, Discovery};
+pub use discovery::{GatewayBotInfo, PlanWarning};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet};
 pub use shard::ShardId;
+pub use shard::budget::SessionStartLimit;
 pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::notice::State;
@@ -238,7 +244,7 @@ pub use wire::{Compression, PoolLimits, WireError, WireLimits};
 /// one without a socket.
 pub mod sans_io {
     #[doc(inline)]
-    pub use crate::{clock, decode, shard, wire};
+    pub use crate::{clock, decode, discovery, shard, wire};
 }
 pub use clock::Time;
 pub use decode::{DecodeError, Json, JsonKind};

@@ -10,6 +10,7 @@
 //! the next input.
 
 pub mod backoff;
+pub mod budget;
 pub mod close;
 pub mod counters;
 mod desk;

@@ -1,0 +1,86 @@
+//! What Discord says before the first connection: `GET /gateway/bot`.
+//!
+//! [`Discovery`] asks; `retry` decides when to ask again and when to give up, `request` is the seam
+//! to the world (`http` the real one, `simulated` the other), `info` reads the answer, `plan` joins
+//! it with what the user asked for. The token goes into one header and nowhere else.
+//!
+//! Invariant: whatever the answer, it costs bounded time, memory and requests. The engine calls
+//! [`Discovery::fetch`] before it starts a core; a user may.
+
+#[cfg(feature = "discovery")]
+mod ask;
+#[cfg(feature = "discovery")]
+mod http;
+pub mod info;
+pub mod plan;
+pub mod request;
+pub mod retry;
+pub mod simulated;
+
+use crate::clock::Time;
+use crate::discovery::request::{HttpGet, Request};
+use crate::discovery::retry::{Inquiry, Step, Trouble};
+use crate::error::Error;
+
+#[cfg(feature = "discovery")]
+pub use ask::{DEFAULT_REST_BASE, Discovery};
+pub use info::{GatewayBotInfo, Oddity};
+pub use plan::{Plan, PlanWarning, ShardsRequest, plan};
+
+/// Time as an inquiry sees it.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Time;
+    /// Returns at `at`, or at once if it has passed.
+    fn sleep_until(&self, at: Time);
+}
+
+/// A request that failed and will be sent again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Retry {
+    /// How many were sent.
+    pub attempts: u32,
+    /// What befell the last.
+    pub trouble: Trouble,
+    /// How long from now on until the next.
+    pub wait: std::time::Duration,
+}
+
+/// Drives an inquiry to its end, in this world; `tell` hears of each request that will be repeated.
+///
+/// # Errors
+/// That of [`Step::GiveUp`].
+pub fn inquire(
+    mut inquiry: Inquiry,
+    request: &Request,
+    http: &dyn HttpGet,
+    clock: &dyn Clock,
+    tell: &mut dyn FnMut(Retry),
+) -> Result<GatewayBotInfo, Error> {
+    let mut request = request.clone();
+    loop {
+        match inquiry.step() {
+            Step::Done(info) => return Ok(info.clone()),
+            Step::GiveUp(error) => return Err(error.clone()),
+            Step::Send { at, timeout } => {
+                if let Some(trouble) = inquiry.trouble() {
+                    let (attempts, trouble) = (inquiry.attempts(), trouble.clone());
+                    tell(Retry { attempts, trouble, wait: at.since(clock.now()) });
+                }
+                clock.sleep_until(*at);
+                request.timeout = *timeout;
+                inquiry.sent();
+                let answer = http.get(&request);
+                inquiry.answered(clock.now(), answer);
+            }
+            // Not with one request at a time, which this function sends and waits for.
+            Step::Wait => return Err(stuck()),
+        }
+    }
+}
+
+#[cold]
+fn stuck() -> Error {
+    Error::new(crate::error::ErrorKind::CoreFailed, "discovery: waits for an answer to nothing")
+}
