@@ -215,14 +215,14 @@ mod trust;
 pub mod wire;
 
 pub use config::{
-    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, DEFAULT_REST_BASE, Delivery, Intents, Interest, Limits, Shards,
+    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, Intents, Interest, Limits, Shards,
     Timeouts,
 };
 #[cfg(feature = "driver")]
-pub use driver::{Engine, Handle, Receipt, Stop};
+pub use driver::{Engine, Handle, Receipt, Stop, Warning};
 #[cfg(feature = "discovery")]
-pub use discovery::{DEFAULT_REST_BASE, Discovery};
-pub use discovery::{GatewayBotInfo, PlanWarning};
+pub use discovery::Discovery;
+pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet};
@@ -235,7 +235,7 @@ pub use shard::refusal::Refusal;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]
 pub use trust::Roots;
-pub use wire::{Compression, PoolLimits, WireError, WireLimits};
+pub use wire::{Compression, PoolLimits, Proxy, ProxyError, WireError, WireLimits};
 
 /// The machines without sockets and without a clock: for tests, simulations, other drivers.
 ///

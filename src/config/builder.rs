@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{
-    Config, Cores, DEFAULT_GATEWAY_URL, DEFAULT_REST_BASE, Intents, Interest, Limits, ProxyChoice,
+    Config, Cores, DEFAULT_GATEWAY_URL, Intents, Interest, Limits, ProxyChoice,
     Shards, Timeouts,
 };
 use crate::command::UpdatePresence;
+use crate::discovery::DEFAULT_REST_BASE;
 use crate::error::{Error, ErrorKind};
 use crate::shard::token::Token;
 #[cfg(feature = "tls")]
@@ -27,6 +28,7 @@ pub struct ConfigBuilder {
     gateway_url: Option<String>,
     rest_base: Option<String>,
     discovers: Option<bool>,
+    any_total: bool,
     #[cfg(feature = "tls")]
     roots: Roots,
     proxy: ProxyChoice,
@@ -51,6 +53,7 @@ impl ConfigBuilder {
             gateway_url: None,
             rest_base: None,
             discovers: None,
+            any_total: false,
             #[cfg(feature = "tls")]
             roots: Roots::default(),
             proxy: ProxyChoice::Environment,
@@ -100,6 +103,13 @@ impl ConfigBuilder {
     /// [`rest_base`](Self::rest_base).
     pub fn discovery(mut self, on: bool) -> Self {
         self.discovers = Some(on);
+        self
+    }
+
+    /// Runs a total that is no multiple of the recommended number though the bot is a large one, for
+    /// which Discord demands that (close code 4010). Default: refused at the start.
+    pub fn any_total(mut self) -> Self {
+        self.any_total = true;
         self
     }
 
@@ -252,6 +262,7 @@ impl ConfigBuilder {
             gateway_url_given,
             rest_base: self.rest_base.unwrap_or_else(|| DEFAULT_REST_BASE.to_owned()),
             discovers,
+            any_total: self.any_total,
             #[cfg(feature = "tls")]
             roots: self.roots,
             proxy: self.proxy,

@@ -36,6 +36,8 @@ pub struct Config {
     pub(crate) rest_base: String,
     /// Whether `GET /gateway/bot` is asked before the start.
     pub(crate) discovers: bool,
+    /// A large bot's total need not be a multiple of what Discord recommends.
+    pub(crate) any_total: bool,
     #[cfg(feature = "tls")]
     pub(crate) roots: Roots,
     pub(crate) proxy: ProxyChoice,
@@ -95,9 +97,6 @@ pub(crate) enum ProxyChoice {
     /// This one.
     Given(Proxy),
 }
-
-/// Where `GET /gateway/bot` is asked when no other place is given.
-pub const DEFAULT_REST_BASE: &str = "https://discord.com/api/v10";
 
 /// The gateway's address when none is given.
 pub const DEFAULT_GATEWAY_URL: &str = "wss://gateway.discord.gg";

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::discovery::http::Client;
 use crate::discovery::request::Request;
 use crate::discovery::retry::{Inquiry, RetryLimits};
-use crate::discovery::{Clock, GatewayBotInfo, Retry, inquire};
+use crate::discovery::{Clock, DEFAULT_REST_BASE, GatewayBotInfo, Retry, inquire};
 use crate::error::{Error, ErrorKind};
 use crate::shard::token::Token;
 use crate::trust::Roots;
@@ -158,9 +158,6 @@ impl Discovery {
         Ok(base)
     }
 }
-
-/// Discord's own REST base, with the version of the API.
-pub const DEFAULT_REST_BASE: &str = "https://discord.com/api/v10";
 
 impl fmt::Debug for Discovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,9 +23,12 @@ use crate::discovery::retry::{Inquiry, Step, Trouble};
 use crate::error::Error;
 
 #[cfg(feature = "discovery")]
-pub use ask::{DEFAULT_REST_BASE, Discovery};
+pub use ask::Discovery;
 pub use info::{GatewayBotInfo, Oddity};
 pub use plan::{Plan, PlanWarning, ShardsRequest, plan};
+
+/// Discord's own REST base, with the version of the API.
+pub const DEFAULT_REST_BASE: &str = "https://discord.com/api/v10";
 
 /// Time as an inquiry sees it.
 pub trait Clock {

@@ -168,7 +168,7 @@ impl<H: Handler> Core<H> {
                 user: config.timeouts.tcp_user,
             },
             route,
-            record: RecordBuffer::default(),
+            record: RecordBuffer::new(),
             linger: config.linger,
             mailbox,
             shared,
@@ -290,10 +290,11 @@ impl<H: Handler> Core<H> {
         link.shard = None;
         if link.sending.is_none() {
             let mut bytes = Vec::new();
-            // What cannot be said any more is not missed.
-            if link.channel.is_open() && link.channel.seal(&mut farewell, &mut bytes).is_ok() {
-                link.channel.farewell(&mut bytes);
+            if link.channel.is_open() {
+                // What cannot be said any more is not missed.
+                let _ = link.channel.seal(&mut farewell, &mut bytes);
             }
+            link.channel.farewell(&mut bytes);
             if !bytes.is_empty() {
                 system::send_at_once(link.fd(), &bytes);
             }

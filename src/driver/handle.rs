@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
 use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::driver::shared::Shared;
+use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 
@@ -55,6 +56,12 @@ impl Handle {
     /// The last 64 such errors, oldest first.
     pub fn errors(&self) -> Vec<Error> {
         self.shared.errors()
+    }
+
+    /// What works, but not for long or not well; the last 64, oldest first. Each was told to the
+    /// log, too.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.shared.warnings()
     }
 
     /// Sends a command on a shard. Validated and encoded here, on the caller's thread.

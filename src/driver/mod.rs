@@ -19,10 +19,12 @@ mod ring;
 mod route;
 mod run;
 mod shared;
+mod start;
 mod system;
 pub(crate) mod tasks;
 mod tend;
 mod unread;
+mod warning;
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -31,6 +33,7 @@ use std::thread::JoinHandle;
 pub use handle::Handle;
 pub use mailbox::Stop;
 pub use receipt::Receipt;
+pub use warning::Warning;
 
 use crate::clock::Rng;
 use crate::config::Config;
@@ -43,8 +46,10 @@ use crate::shard::{Common, Factory, ShardId};
 use self::core::Clock;
 use self::helpers::Helpers;
 use self::mailbox::{Mail, Mailbox};
+use self::route::Route;
 use self::run::{CoreSeat, run_core};
 use self::shared::Shared;
+use self::start::Found;
 
 /// The engine: its threads run until [`stop`](Self::stop), or until no shard is left that could.
 ///
@@ -55,7 +60,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts one pinned thread per core, each with a handler of its own, and returns when all
+    /// Asks `GET /gateway/bot` if that is wanted ([`ConfigBuilder::discovery`]), which blocks for up
+    /// to a minute where Discord does not answer;
+    /// then starts one pinned thread per core, each with a handler of its own, and returns when all
     /// run. Shards connect after that: see [`Handle::ready`].
     ///
     /// `factory` is called on each core's thread with the core's number, from 0; and again after
@@ -67,11 +74,13 @@ impl Engine {
     /// `RLIMIT_NOFILE` or `RLIMIT_MEMLOCK` is too low, [`ErrorKind::Thread`] where a thread cannot
     /// be made or pinned, [`ErrorKind::Config`] where more cores are asked for than the process
     /// may use, and whatever `factory` gives. Nothing runs then.
-    pub fn start<H, F>(config: Config, factory: F) -> Result<Self, Error>
+    pub fn start<H, F>(mut config: Config, factory: F) -> Result<Self, Error>
     where
         H: Handler,
         F: Fn(usize) -> Result<H, Error> + Send + Sync + 'static,
     {
+        let route = Arc::new(Route::new(&config)?);
+        let found = start::discover(&mut config, &route)?;
         let cpus = system::choose_cpus(&config.cores, &system::allowed_cpus()?)?;
         let cpus = &cpus[..cpus.len().min(config.shards.ids().len())];
         system::ensure_descriptors(config.shards.ids().len())?;
@@ -82,7 +91,8 @@ impl Engine {
             cpus.iter().map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max))).collect();
         let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);
         let factory: Factory<H> = Arc::new(factory);
-        let common = Arc::new(common(&config)?);
+        let common = Arc::new(common(&config, &found)?);
+        found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);
         let clock = Clock::start();
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
@@ -98,6 +108,7 @@ impl Engine {
                 common: Arc::clone(&common),
                 mailbox: Arc::clone(&mailboxes[index]),
                 shared: Arc::clone(&shared),
+                route: Arc::clone(&route),
                 clock,
                 seed: rng.next_u64(),
             };
@@ -181,7 +192,7 @@ impl Engine {
 }
 
 /// What all shards share.
-fn common(config: &Config) -> Result<Common, Error> {
+fn common(config: &Config, found: &Found) -> Result<Common, Error> {
     let main_url = config.gateway_url.with_query(config.compression);
     let mut settings =
         SessionSettings::new(config.token.clone(), config.intents.bits(), main_url.to_string());
@@ -200,8 +211,9 @@ fn common(config: &Config) -> Result<Common, Error> {
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),
-        gate: Arc::new(IdentifyGate::with_fleet(config.max_concurrency, fleet)),
+        gate: Arc::new(IdentifyGate::with_fleet(config.max_concurrency.unwrap_or(1), fleet)),
         main_url,
+        recommended_shards: found.info.as_ref().map(|info| info.shard_count),
         compression: config.compression,
         limits: config.limits.wire,
     })

@@ -18,6 +18,7 @@ use crate::driver::core::{Clock, Core};
 use crate::driver::mailbox::Mailbox;
 use crate::driver::rest::Rest;
 use crate::driver::ring::{Ring, RingLimits};
+use crate::driver::route::Route;
 use crate::driver::shared::Shared;
 use crate::driver::system;
 use crate::driver::tend::within;
@@ -35,6 +36,7 @@ pub(super) struct CoreSeat<H> {
     pub(super) common: Arc<Common>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) shared: Arc<Shared>,
+    pub(super) route: Arc<Route>,
     pub(super) clock: Clock,
     pub(super) seed: u64,
 }
@@ -136,7 +138,7 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         Box::new(move || clock.now()),
         unix_ms().saturating_sub(clock.now().as_ms()),
     )?;
-    Ok(Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, rng))
+    Ok(Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, seat.route, rng))
 }
 
 fn unix_ms() -> u64 {

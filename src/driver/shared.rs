@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::driver::helpers::Helpers;
 use crate::driver::names::Names;
+use crate::driver::warning::Warning;
 use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ struct State {
     ready_wanted: Vec<Giver<()>>,
     failure_wanted: Vec<Giver<Error>>,
     errors: VecDeque<Error>,
+    warnings: VecDeque<Warning>,
     /// What the cores that have ended had counted.
     ended: Option<Metrics>,
     stopped: bool,
@@ -34,6 +36,9 @@ struct State {
 
 /// Errors kept for [`Shared::errors`].
 const ERRORS_LEN_MAX: usize = 64;
+
+/// Warnings kept for [`Shared::warnings`].
+const WARNINGS_LEN_MAX: usize = 64;
 
 /// Receipts of one sort that may be open at a time.
 const WAITERS_MAX: usize = 1024;
@@ -49,6 +54,7 @@ impl Shared {
                 ready_wanted: Vec::new(),
                 failure_wanted: Vec::new(),
                 errors: VecDeque::new(),
+                warnings: VecDeque::new(),
                 ended: None,
                 stopped: false,
             }),
@@ -81,6 +87,20 @@ impl Shared {
         drop(state);
         failures.into_iter().for_each(|giver| giver.give(Ok(error.clone())));
         ready.into_iter().for_each(|giver| giver.give(Err(error.clone())));
+    }
+
+    /// Something that the user should know of. The oldest go.
+    pub(crate) fn warn(&self, warning: Warning) {
+        tracing::warn!(target: "shardring::engine", "{warning}");
+        let mut state = self.lock();
+        if state.warnings.len() == WARNINGS_LEN_MAX {
+            state.warnings.pop_front();
+        }
+        state.warnings.push_back(warning);
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.lock().warnings.iter().cloned().collect()
     }
 
     /// What a core that ends has counted: it stays to be asked for.

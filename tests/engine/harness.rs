@@ -159,7 +159,15 @@ impl Run {
         gateway: Builder,
         adjust: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
     ) -> Self {
-        let gateway = gateway.spawn().unwrap();
+        Self::join_shards(shards, gateway.spawn().unwrap(), adjust)
+    }
+
+    /// The same with a gateway that runs.
+    pub(crate) fn join_shards(
+        shards: u32,
+        gateway: GatewayHandle,
+        adjust: impl FnOnce(ConfigBuilder) -> ConfigBuilder,
+    ) -> Self {
         let config = adjust(config(shards, &gateway.url())).build().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
         let handlers = Arc::clone(&log);

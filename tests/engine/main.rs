@@ -4,4 +4,5 @@ mod bad_input;
 mod faults;
 mod harness;
 mod life;
+mod secure;
 mod strain;

@@ -1,0 +1,35 @@
+//! What works, but not for long or not well: told, never acted upon.
+
+use std::fmt;
+
+use crate::discovery::{Oddity, PlanWarning};
+
+/// Something that its user should know of. See [`Handle::warnings`](crate::Handle::warnings).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The number of shards: fewer than Discord recommends, or no multiple of it.
+    Shards(PlanWarning),
+    /// A field of `GET /gateway/bot` was missing or absurd, and was replaced.
+    Discovery(Oddity),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shards(warning) => warning.fmt(f),
+            Self::Discovery(oddity) => match oddity.came {
+                Some(came) => write!(
+                    f,
+                    "GET /gateway/bot: {} is {came}; taken as {}",
+                    oddity.field, oddity.taken
+                ),
+                None => write!(
+                    f,
+                    "GET /gateway/bot: {} is missing; taken as {}",
+                    oddity.field, oddity.taken
+                ),
+            },
+        }
+    }
+}
