@@ -10,6 +10,7 @@
 //! the next input.
 
 pub mod backoff;
+pub mod budget;
 pub mod close;
 pub mod counters;
 mod desk;
@@ -73,7 +74,7 @@ pub struct Common {
     /// What the handler wants to see.
     pub interest: Interest,
     /// The gate that IDENTIFYs pass.
-    pub gate: Arc<IdentifyGate>,
+    pub gate: Arc<dyn IdentifyGate>,
     /// The gateway's cached address, with its query.
     pub main_url: GatewayUrl,
     /// Transport compression.
