@@ -39,7 +39,7 @@ use crate::clock::Rng;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
-use crate::shard::identify::IdentifyGate;
+use crate::shard::identify::LocalGate;
 use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory, ShardId};
 
@@ -211,7 +211,7 @@ fn common(config: &Config, found: &Found) -> Result<Common, Error> {
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),
-        gate: Arc::new(IdentifyGate::with_fleet(config.max_concurrency.unwrap_or(1), fleet)),
+        gate: Arc::new(LocalGate::with_fleet(config.max_concurrency.unwrap_or(1), fleet)),
         main_url,
         recommended_shards: found.info.as_ref().map(|info| info.shard_count),
         compression: config.compression,
