@@ -1,6 +1,9 @@
 //! What a user of the gateway may set, and the builder that sets it. Plain data, no behaviour.
 
 use crate::faults::Fault;
+use crate::http_fault::HttpFault;
+use crate::outage::Incident;
+use crate::tls::TlsConfig;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -17,6 +20,9 @@ pub struct Config {
     pub heartbeat_deadline_ms: u32,
     /// The code of that close.
     pub heartbeat_close: u16,
+    /// A heartbeat that comes later than this after its interval counts as overdue, in ms; it
+    /// closes nothing.
+    pub heartbeat_grace_ms: u32,
     /// Intents that close with 4014.
     pub intents_disallowed: u64,
     /// Guilds in each shard's READY.
@@ -34,6 +40,10 @@ pub struct Config {
     pub identify_window_ms: u64,
     /// `total` of `session_start_limit`. One IDENTIFY more ends all sessions and revokes the token.
     pub session_starts_total: u32,
+    /// `remaining` of it at the start; `None`: all.
+    pub session_starts_remaining: Option<u32>,
+    /// `reset_after` of it at the start, in ms; then `remaining` is `total` again, and so on.
+    pub session_starts_reset_ms: u64,
     /// `shards` of GET /gateway/bot.
     pub recommended_shards: u32,
     /// Shard counts that are no multiple of this close with 4010. At least 1.
@@ -42,6 +52,19 @@ pub struct Config {
     pub guilds_total: u32,
     /// What READY gives as `resume_gateway_url`.
     pub resume_url: ResumeUrl,
+    /// Where the resume host of [`ResumeUrl::Host`] listens; `None`: on a free port of the main
+    /// address.
+    pub resume_bind: Option<SocketAddr>,
+    /// TLS on all that listens; `None`: plain TCP.
+    pub tls: Option<TlsConfig>,
+    /// How `compress=zstd-stream` is framed.
+    pub zstd_frames: ZstdFrames,
+    /// A request whose `User-Agent` is not of the form `DiscordBot (URL, VERSION)` gets 403.
+    pub demand_user_agent: bool,
+    /// How HTTP requests go wrong.
+    pub http_faults: Vec<HttpFault>,
+    /// What befalls the gateway, and when.
+    pub incidents: Vec<Incident>,
     /// How long a session without a connection can be resumed, in ms.
     pub session_ttl_ms: u64,
     /// Dispatches that a session keeps for RESUME, in events.
@@ -83,6 +106,7 @@ impl Default for Config {
             heartbeat_interval_ms: 41_250,
             heartbeat_deadline_ms: 0,
             heartbeat_close: 4000,
+            heartbeat_grace_ms: 1_000,
             intents_disallowed: 0,
             guilds_per_shard: 1,
             big_guild_bytes: 0,
@@ -91,10 +115,18 @@ impl Default for Config {
             max_concurrency: 1,
             identify_window_ms: 5_000,
             session_starts_total: 1_000_000,
+            session_starts_remaining: None,
+            session_starts_reset_ms: 86_400_000,
             recommended_shards: 1,
             shard_count_multiple: 1,
             guilds_total: 0,
             resume_url: ResumeUrl::Own,
+            resume_bind: None,
+            tls: None,
+            zstd_frames: ZstdFrames::Endless,
+            demand_user_agent: false,
+            http_faults: Vec::new(),
+            incidents: Vec::new(),
             session_ttl_ms: 120_000,
             replay_events_max: 1_000_000,
             replay_bytes_max: 16 << 20,
@@ -181,8 +213,22 @@ pub enum ResumeUrl {
     Refused,
     /// The gateway's own port, with a path that answers the upgrade with 503.
     Unavailable,
+    /// A second address of the gateway's own, which fails and comes back apart from the first:
+    /// see [`crate::GatewayHandle::outage`].
+    Host,
     /// Something else.
     Custom(String),
+}
+
+/// How a zstd-stream is framed; the window is 2^17 bytes in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZstdFrames {
+    /// One frame that never ends, flushed with each message: Discord's way.
+    #[default]
+    Endless,
+    /// Each message is a frame of its own.
+    EachMessage,
 }
 
 /// How a RESUME of an unknown session is answered.
@@ -204,7 +250,7 @@ pub enum Framing {
     Fragments(usize),
     /// Two frames, the final one empty.
     EmptyFinal,
-    /// So many WebSocket messages for one payload (zlib-stream only; text stays whole).
+    /// So many WebSocket messages for one payload (compressed streams only; text stays whole).
     Split(usize),
 }
 
@@ -268,6 +314,7 @@ impl Builder {
         heartbeat_interval_ms: u32,
         heartbeat_deadline_ms: u32,
         heartbeat_close: u16,
+        heartbeat_grace_ms: u32,
         intents_disallowed: u64,
         guilds_per_shard: u32,
         big_guild_bytes: usize,
@@ -276,10 +323,15 @@ impl Builder {
         max_concurrency: u32,
         identify_window_ms: u64,
         session_starts_total: u32,
+        session_starts_remaining: Option<u32>,
+        session_starts_reset_ms: u64,
         recommended_shards: u32,
         shard_count_multiple: u32,
         guilds_total: u32,
         resume_url: ResumeUrl,
+        resume_bind: Option<SocketAddr>,
+        zstd_frames: ZstdFrames,
+        demand_user_agent: bool,
         session_ttl_ms: u64,
         replay_events_max: u64,
         replay_bytes_max: usize,
@@ -318,6 +370,27 @@ impl Builder {
     #[must_use]
     pub fn canary(mut self, canary: Canary) -> Self {
         self.config.canary = Some(canary);
+        self
+    }
+
+    /// Sets [`Config::tls`].
+    #[must_use]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.config.tls = Some(tls);
+        self
+    }
+
+    /// Adds a fault of HTTP.
+    #[must_use]
+    pub fn http_fault(mut self, fault: HttpFault) -> Self {
+        self.config.http_faults.push(fault);
+        self
+    }
+
+    /// Adds an incident.
+    #[must_use]
+    pub fn incident(mut self, incident: Incident) -> Self {
+        self.config.incidents.push(incident);
         self
     }
 

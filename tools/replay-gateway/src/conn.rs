@@ -3,10 +3,11 @@
 
 use crate::codec::{Codec, Compression, Pool};
 use crate::config::Framing;
-use crate::faults::{Action, When};
+use crate::faults::{Action, TlsFault, When};
 use crate::frame;
 use crate::maker::Block;
 use crate::out::OutQueue;
+use crate::outage::Host;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -24,8 +25,10 @@ pub(crate) enum Phase {
 /// How a connection is to end, once what is queued has been written as far as it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doom {
-    /// FIN.
+    /// FIN, after close_notify.
     Fin,
+    /// FIN, without close_notify.
+    Abrupt,
     /// RST.
     Reset,
 }
@@ -62,6 +65,10 @@ pub(crate) struct Conn {
     pub(crate) traffic_sent: u64,
     pub(crate) armed: Vec<(When, Action)>,
     pub(crate) doom: Option<Doom>,
+    /// To be done to the records of TLS once what is queued has been written.
+    pub(crate) tls_fault: Option<TlsFault>,
+    /// Where it came in.
+    pub(crate) host: Host,
     /// In the queue of connections that may send.
     pub(crate) queued: bool,
     /// Waits for a block to be made.
@@ -101,6 +108,8 @@ impl Conn {
             traffic_sent: 0,
             armed: Vec::new(),
             doom: None,
+            tls_fault: None,
+            host: Host::Main,
             queued: false,
             starving: false,
             ordinal,

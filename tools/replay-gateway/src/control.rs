@@ -6,11 +6,13 @@ use crate::core::Core;
 use crate::fault;
 use crate::faults::Action;
 use crate::ledger::Record;
+use crate::outage::{Cut, Host, Outage};
 use crate::server::Server;
 use crate::stats::Stats;
 use mio::Waker;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -31,16 +33,32 @@ pub(crate) enum Command {
     Act(Target, Action),
     PauseAcks(Target, bool),
     Revive(Target),
-    Accept(bool),
+    Outage(Host, Outage),
+    Cut(Option<(u32, u32)>, Cut),
     EndSessions(Target),
     Stats(Sender<Stats>),
     Ledger(Sender<Vec<Record>>),
     Stop,
 }
 
+/// Where a gateway is to be found.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) addr: SocketAddr,
+    pub(crate) resume_addr: Option<SocketAddr>,
+    pub(crate) ca_pem: Option<String>,
+}
+
+impl Place {
+    /// The URL of an address here.
+    pub(crate) fn url(&self, addr: SocketAddr) -> String {
+        format!("{}://{addr}", if self.ca_pem.is_some() { "wss" } else { "ws" })
+    }
+}
+
 /// A gateway that runs on a thread of its own. Dropping it stops the thread.
 pub struct GatewayHandle {
-    addr: SocketAddr,
+    place: Place,
     commands: Sender<Command>,
     waker: Arc<Waker>,
     thread: Option<JoinHandle<io::Result<Stats>>>,
@@ -48,28 +66,38 @@ pub struct GatewayHandle {
 
 impl std::fmt::Debug for GatewayHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GatewayHandle").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("GatewayHandle").field("addr", &self.place.addr).finish_non_exhaustive()
     }
 }
 
 impl GatewayHandle {
     pub(crate) fn new(
-        addr: SocketAddr,
+        place: Place,
         commands: Sender<Command>,
         waker: Arc<Waker>,
         thread: JoinHandle<io::Result<Stats>>,
     ) -> Self {
-        Self { addr, commands, waker, thread: Some(thread) }
+        Self { place, commands, waker, thread: Some(thread) }
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.place.addr
     }
 
-    /// `ws://ADDRESS:PORT`, without path or query.
+    /// `ws://ADDRESS:PORT` or `wss://ADDRESS:PORT`, without path or query.
     pub fn url(&self) -> String {
-        format!("ws://{}", self.addr)
+        self.place.url(self.place.addr)
+    }
+
+    /// The same of the resume host, if there is one ([`crate::ResumeUrl::Host`]).
+    pub fn resume_url(&self) -> Option<String> {
+        self.place.resume_addr.map(|addr| self.place.url(addr))
+    }
+
+    /// The certificate, as PEM, that a client has to trust; `None` without TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.place.ca_pem.as_deref()
     }
 
     /// Sends a dispatch (numbered, subject to the session's intents) to each session of the
@@ -93,10 +121,36 @@ impl GatewayHandle {
         self.order(Command::Revive(target));
     }
 
-    /// Closes the listening socket (connecting is then refused), or listens again on the same
-    /// port.
+    /// Puts a host out of order, or in order again ([`Outage::None`]), on the same port. Open
+    /// connections stay open: see [`GatewayHandle::cut_all`].
+    pub fn outage(&self, host: Host, outage: Outage) {
+        self.order(Command::Outage(host, outage));
+    }
+
+    /// [`Outage::Refuse`] of the main host, or its end.
     pub fn set_accepting(&self, accepting: bool) {
-        self.order(Command::Accept(accepting));
+        self.outage(Host::Main, if accepting { Outage::None } else { Outage::Refuse });
+    }
+
+    /// Cuts the connections of these shards, all at once, on either host.
+    pub fn cut(&self, shards: impl RangeBounds<u32>, how: Cut) {
+        let first = match shards.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let last = match shards.end_bound() {
+            Bound::Included(last) => *last,
+            Bound::Excluded(0) => return,
+            Bound::Excluded(after) => after - 1,
+            Bound::Unbounded => u32::MAX,
+        };
+        self.order(Command::Cut(Some((first, last)), how));
+    }
+
+    /// Cuts every connection, those without a shard too.
+    pub fn cut_all(&self, how: Cut) {
+        self.order(Command::Cut(None, how));
     }
 
     /// Forgets the target's sessions without a word: a later RESUME finds none.
@@ -203,11 +257,8 @@ pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
             // What came in the meantime was not told again by the poll: read it now.
             (0..server.links.len()).for_each(|slot| server.on_readable(slot, false));
         }
-        Command::Accept(accepting) => {
-            if let Err(error) = server.set_accepting(accepting) {
-                eprintln!("listening again failed: {error}");
-            }
-        }
+        Command::Outage(host, outage) => server.set_outage(host, outage),
+        Command::Cut(shards, how) => server.cut(shards, how),
         Command::EndSessions(target) => {
             for slot in 0..server.core.sessions.len() {
                 let shard = server.core.session(slot).map(|session| session.shard.0);

@@ -5,14 +5,17 @@
 use crate::capture::Capture;
 use crate::codec::{Compression, Pool, SharedTail};
 use crate::config::{Config, LedgerTo};
+use crate::control::Place;
+use crate::http_fault::HttpFault;
 use crate::intents;
 use crate::ledger::{self, Record, START_GUILD, TRAFFIC};
 use crate::maker::{Blocks, StreamKey};
+use crate::outage::Outage;
 use crate::session::{Session, Source, Stored};
-use crate::stats::{Cpu, Stats};
+use crate::stats::{Cpu, Stats, note};
 use crate::traffic::schedule::{Pace, Schedule};
 use crate::traffic::{self, Traffic, big_guild_parts, guild_id_of_shard};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -45,6 +48,10 @@ pub(crate) enum Timer {
     Guilds(usize, u64),
     /// Traffic may start.
     Start,
+    /// An incident of the configuration, by its place there.
+    Incident(usize),
+    /// A late answer of HTTP goes out on this connection (slot, id).
+    Late(usize, u64),
 }
 
 /// The shared state.
@@ -65,6 +72,16 @@ pub(crate) struct Core {
     /// By key: when the last IDENTIFY was let through, and how many came in its window.
     pub(crate) gate: BTreeMap<u32, (u64, u64)>,
     pub(crate) session_starts: u64,
+    /// When they count from 0 again.
+    pub(crate) starts_reset_ns: u64,
+    /// Those that are left.
+    pub(crate) http_faults: Vec<HttpFault>,
+    /// Of the main host and the resume host.
+    pub(crate) outages: [Outage; 2],
+    /// The sessions (uids) that the last cut ended and that have not been resumed.
+    pub(crate) cut_waiting: BTreeSet<u64>,
+    /// The second at hand, and the connections accepted in it.
+    pub(crate) accepted_in: (u64, u64),
     pub(crate) token_revoked: bool,
     /// Last whole-guild member request by guild.
     pub(crate) member_requests: BTreeMap<u64, u64>,
@@ -78,6 +95,7 @@ pub(crate) struct Core {
     first_want_ns: Option<u64>,
     pub(crate) ready_sessions: u32,
     pub(crate) url: String,
+    pub(crate) resume_url: Option<String>,
     pub(crate) refused_url: String,
     pub(crate) memory_ledger: Vec<Record>,
     pub(crate) file_ledger: Option<ledger::Writer>,
@@ -86,13 +104,13 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// The state of a gateway that listens at `url`.
+    /// The state of a gateway that listens at `place`.
     ///
     /// # Errors
     /// The ledger's file cannot be created, the capture cannot be read.
     pub(crate) fn new(
         config: Config,
-        url: String,
+        place: &Place,
         refused_url: String,
         blocks: Option<Blocks>,
     ) -> std::io::Result<Self> {
@@ -112,6 +130,10 @@ impl Core {
             second.push('}');
             Rc::new(SharedTail::new(second))
         });
+        let remaining = config.session_starts_remaining.unwrap_or(config.session_starts_total);
+        let session_starts = u64::from(config.session_starts_total.saturating_sub(remaining));
+        let starts_reset_ns = config.session_starts_reset_ms.max(1) * 1_000_000;
+        let http_faults = config.http_faults.clone();
         Ok(Self {
             config,
             base: Instant::now(),
@@ -126,7 +148,12 @@ impl Core {
             capture,
             effects: Vec::new(),
             gate: BTreeMap::new(),
-            session_starts: 0,
+            session_starts,
+            starts_reset_ns,
+            http_faults,
+            outages: [Outage::None; 2],
+            cut_waiting: BTreeSet::new(),
+            accepted_in: (0, 0),
             token_revoked: false,
             member_requests: BTreeMap::new(),
             start_ns: None,
@@ -135,7 +162,8 @@ impl Core {
             cpu_at_start: None,
             first_want_ns: None,
             ready_sessions: 0,
-            url,
+            url: place.url(place.addr),
+            resume_url: place.resume_addr.map(|addr| place.url(addr)),
             refused_url,
             memory_ledger: Vec::new(),
             file_ledger,
@@ -173,9 +201,12 @@ impl Core {
     ) -> usize {
         self.next_uid += 1;
         let uid = self.next_uid;
+        let mut superseded = Vec::new();
         for old in self.sessions.iter_mut().flatten().filter(|old| old.shard == shard) {
             old.superseded = true;
+            superseded.push(old.uid);
         }
+        superseded.into_iter().for_each(|uid| self.lose_cut(uid));
         let seed = self.config.seed;
         let id = format!(
             "{:016x}{:016x}",
@@ -391,6 +422,33 @@ impl Core {
     pub(crate) fn end_session(&mut self, slot: usize) {
         if let Some(session) = self.sessions.get_mut(slot).and_then(Option::take) {
             self.by_id.remove(&session.id);
+            self.lose_cut(session.uid);
+        }
+    }
+
+    /// A session will never be resumed: no more to be waited for after a cut.
+    fn lose_cut(&mut self, uid: u64) {
+        if self.cut_waiting.remove(&uid) {
+            self.stats.cut.waiting -= 1;
+            self.stats.cut.lost += 1;
+        }
+    }
+
+    /// A session had its RESUMED.
+    pub(crate) fn note_resumed(&mut self, slot: usize) {
+        self.stats.resumed += 1;
+        let now_ms = self.now_ms();
+        let Some(session) = self.session(slot) else { return };
+        let (uid, shard) = (session.uid, session.shard.0);
+        note(&mut self.stats.shards.entry(shard).or_default().resumed_ms, now_ms);
+        if self.cut_waiting.remove(&uid) {
+            let cut = &mut self.stats.cut;
+            let after_ms = now_ms.saturating_sub(cut.at_ms);
+            if cut.waiting + cut.lost == cut.sessions {
+                cut.first_resumed_ms = after_ms;
+            }
+            cut.waiting -= 1;
+            cut.last_resumed_ms = after_ms;
         }
     }
 

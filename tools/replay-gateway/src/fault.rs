@@ -4,7 +4,7 @@
 use crate::config::Framing;
 use crate::conn::{Conn, Doom, Phase};
 use crate::core::{Core, Effect, Timer};
-use crate::faults::{Action, Fault, Injection, When};
+use crate::faults::{Action, Fault, Injection, TlsFault, When};
 use crate::frame;
 use crate::payload::Wrote;
 use crate::protocol::INVALID_SESSION;
@@ -47,7 +47,13 @@ pub(crate) fn fire(core: &mut Core, conn: &mut Conn, moment: When) -> bool {
     }
     let mut replaced = false;
     while let Some(action) = conn.take_fault(moment) {
-        let beside = matches!(action, Action::WithholdAcks | Action::Frame(_) | Action::Gap(_));
+        let beside = matches!(
+            action,
+            Action::WithholdAcks
+                | Action::Frame(_)
+                | Action::Gap(_)
+                | Action::Tls(TlsFault::KeyUpdate | TlsFault::Garbage)
+        );
         replaced |= !beside;
         commit(core, conn, &action);
         if moment == When::Heartbeat {
@@ -79,7 +85,10 @@ pub(crate) fn commit(core: &mut Core, conn: &mut Conn, action: &Action) {
             }
         }
         Action::Close { code, reason } => conn.close(*code, reason),
-        Action::Reset => reset(core, conn),
+        Action::Reset => {
+            half_a_frame(core, conn);
+            conn.doom = Some(Doom::Reset);
+        }
         Action::Drop => conn.doom = Some(Doom::Fin),
         Action::Zombie => conn.zombie = true,
         Action::WithholdAcks => conn.withhold_acks = true,
@@ -104,12 +113,23 @@ pub(crate) fn commit(core: &mut Core, conn: &mut Conn, action: &Action) {
             }
         }
         Action::Frame(framing) => conn.codec.framing = *framing,
+        Action::Tls(fault) => {
+            // Without TLS the half of a frame would be a fault of another kind.
+            if core.config.tls.is_none() {
+                return;
+            }
+            if matches!(fault, TlsFault::Alert | TlsFault::Truncate) {
+                half_a_frame(core, conn);
+                conn.doom = Some(Doom::Abrupt);
+            }
+            conn.tls_fault = Some(*fault);
+        }
     }
 }
 
-/// Half of a frame, then RST. The frame holds the next traffic event if there is one (it was
+/// Half of a frame. The frame holds the next traffic event if there is one (it was
 /// numbered, and comes again on RESUME), else a dispatch that nobody numbered.
-fn reset(core: &mut Core, conn: &mut Conn) {
+fn half_a_frame(core: &mut Core, conn: &mut Conn) {
     let mut text = String::new();
     if let Some(slot) = conn.session
         && crate::pump::traffic_flows(core, slot)
@@ -130,7 +150,6 @@ fn reset(core: &mut Core, conn: &mut Conn) {
     let _ = whole.flush(&mut bytes);
     bytes.truncate(bytes.len() / 2);
     conn.out.append(|out| out.extend_from_slice(&bytes));
-    conn.doom = Some(Doom::Reset);
 }
 
 fn inject(core: &mut Core, conn: &mut Conn, injection: &Injection) {

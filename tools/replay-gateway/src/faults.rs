@@ -112,6 +112,22 @@ pub enum Action {
     Gap(u64),
     /// From now on messages are cut like this.
     Frame(Framing),
+    /// Something in the records of TLS; nothing on a plain connection.
+    Tls(TlsFault),
+}
+
+/// What can happen in the records of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsFault {
+    /// Half a frame, then a fatal alert, then FIN.
+    Alert,
+    /// Half a frame, then half a record, then FIN without close_notify.
+    Truncate,
+    /// The sending key is changed before the next payload (TLS 1.3; nothing in TLS 1.2).
+    KeyUpdate,
+    /// A record of application data that no key opens, between two others.
+    Garbage,
 }
 
 /// Bad input for a client.

@@ -28,12 +28,15 @@ mod core;
 mod fault;
 mod faults;
 mod frame;
+mod hosts;
 mod http;
+mod http_fault;
 mod input;
 pub mod intents;
 pub mod ledger;
 mod maker;
 mod out;
+mod outage;
 mod paced;
 mod payload;
 mod protocol;
@@ -42,16 +45,21 @@ mod requests;
 mod server;
 mod session;
 mod stats;
+mod stream;
 mod timers;
+mod tls;
 pub mod traffic;
 
 pub use config::{
     Builder, Canary, CanaryKind, CaptureConfig, Config, Framing, LedgerTo, ResumeUrl, Start,
-    TrafficConfig, UnknownSession,
+    TrafficConfig, UnknownSession, ZstdFrames,
 };
 pub use control::{GatewayHandle, Target};
-pub use faults::{Action, Fault, Injection, When};
-pub use stats::{ShardStats, Stats};
+pub use faults::{Action, Fault, Injection, TlsFault, When};
+pub use http_fault::{HttpAnswer, HttpFault};
+pub use outage::{Cut, Host, Incident, IncidentAction, Moment, Outage};
+pub use stats::{CutStats, ShardStats, Stats};
+pub use tls::{Certificate, TlsConfig, TlsVersions};
 
 use std::io;
 use std::sync::mpsc::channel;
@@ -79,7 +87,7 @@ impl Gateway {
             match server::Server::bind(config, receiver) {
                 Ok((mut server, waker)) => {
                     // If the caller is gone the loop ends at once for want of commands.
-                    let _ = addr_sender.send(Ok((server.addr(), waker)));
+                    let _ = addr_sender.send(Ok((server.place(), waker)));
                     server.run()
                 }
                 Err(error) => {
@@ -89,8 +97,8 @@ impl Gateway {
             }
         })?;
         let ended = || io::Error::other("the gateway's thread ended at its start");
-        let (addr, waker) = addr_receiver.recv().map_err(|_| ended())??;
-        Ok(GatewayHandle::new(addr, sender, waker, thread))
+        let (place, waker) = addr_receiver.recv().map_err(|_| ended())??;
+        Ok(GatewayHandle::new(place, sender, waker, thread))
     }
 }
 

@@ -91,6 +91,7 @@ impl Core {
             ResumeUrl::Own => own(),
             ResumeUrl::Refused => self.refused_url.clone(),
             ResumeUrl::Unavailable => own() + "/unavailable",
+            ResumeUrl::Host => self.resume_url.clone().unwrap_or_else(own),
             ResumeUrl::Custom(url) => url.clone(),
         };
         traffic::write_envelope("READY", 1, text);

@@ -34,7 +34,7 @@ pub(crate) fn pump(core: &mut Core, conn: &mut Conn) -> bool {
     }
     if conn.resumed_at.take().is_some() {
         conn.ready_told = false;
-        core.stats.resumed += 1;
+        core.note_resumed(slot);
         core.number_stored(slot, "RESUMED", r#"{"_trace":["[\"replay-gateway\"]"]}"#.to_owned());
         return true;
     }

@@ -6,33 +6,32 @@
 
 use crate::config::{Config, Start};
 use crate::conn::{Conn, Doom, Phase};
-use crate::control::Command;
+use crate::control::{Command, Place};
 use crate::core::{Core, Timer};
+use crate::faults::TlsFault;
+use crate::hosts::{Hosts, LISTENER, RESUME_LISTENER};
 use crate::maker::Blocks;
+use crate::outage::{Host, Moment};
 use crate::paced::Paced;
 use crate::stats::Stats;
+use crate::stream::{Handshake, Stream};
 use crate::{control, input, pump};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// The gateway's loop and what it owns.
 pub(crate) struct Server {
-    poll: Poll,
-    listener: Option<TcpListener>,
-    addr: SocketAddr,
-    /// Holds the port that refuses.
-    _refusing: socket2::Socket,
+    pub(crate) poll: Poll,
+    pub(crate) hosts: Hosts,
     pub(crate) core: Core,
     pub(crate) links: Vec<Option<Link>>,
-    next_id: u64,
-    accepted: u32,
+    pub(crate) next_id: u64,
+    pub(crate) accepted: u32,
     pub(crate) timers: BinaryHeap<Reverse<(u64, Timer)>>,
     /// Connections that may have something to send, in turn.
     runnable: VecDeque<(usize, u64)>,
@@ -44,7 +43,7 @@ pub(crate) struct Server {
 /// A connection and its socket.
 pub(crate) struct Link {
     pub(crate) conn: Conn,
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
 }
 
 impl Server {
@@ -58,14 +57,7 @@ impl Server {
     ) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let mut listener = listen(config.bind)?;
-        let addr = listener.local_addr()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        // Bound but not listening: connecting to it is refused for as long as it is held.
-        let refusing =
-            socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
-        refusing.bind(&SocketAddr::new(addr.ip(), 0).into())?;
-        let refused = refusing.local_addr()?.as_socket().map_or(addr, |addr| addr);
+        let hosts = Hosts::bind(&config, poll.registry())?;
         let blocks = match config.traffic {
             Some(traffic) if uses_blocks(&config) => {
                 let waker = Arc::clone(&waker);
@@ -76,12 +68,10 @@ impl Server {
             }
             _ => None,
         };
-        let core = Core::new(config, format!("ws://{addr}"), format!("ws://{refused}"), blocks)?;
+        let core = Core::new(config, &hosts.place(), hosts.refused_url(), blocks)?;
         let server = Self {
             poll,
-            listener: Some(listener),
-            addr,
-            _refusing: refusing,
+            hosts,
             core,
             links: Vec::new(),
             next_id: 0,
@@ -96,8 +86,8 @@ impl Server {
     }
 
     /// Where it listens.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+    pub(crate) fn place(&self) -> Place {
+        self.hosts.place()
     }
 
     /// Runs until a command stops it; gives the last counters.
@@ -109,6 +99,10 @@ impl Server {
         if let Some(Start::After(ms)) = self.start_condition() {
             self.timers.push(Reverse((ms * 1_000_000, Timer::Start)));
         }
+        self.plan_incidents(|at| match at {
+            Moment::StartMs(ms) => Some(ms),
+            Moment::ReadyMs(_) => None,
+        });
         loop {
             self.core.tick();
             let timeout = self.timeout();
@@ -120,7 +114,8 @@ impl Server {
             let mut woken = false;
             for event in &events {
                 match event.token() {
-                    LISTENER => self.accept(),
+                    LISTENER => self.accept(Host::Main),
+                    RESUME_LISTENER => self.accept(Host::Resume),
                     WAKER => woken = true,
                     Token(slot) => {
                         if event.is_readable() || event.is_read_closed() {
@@ -151,59 +146,6 @@ impl Server {
         let paced = self.paced.next_ns().map(|at| at.saturating_sub(SPIN_NS));
         let at = [timer, paced].into_iter().flatten().min()?;
         Some(Duration::from_nanos(at.saturating_sub(self.core.now_ns)))
-    }
-
-    fn accept(&mut self) {
-        let Some(listener) = &self.listener else { return };
-        // Bounded by the backlog; what comes in the meantime is told again by the poll.
-        let mut fresh = Vec::new();
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => fresh.push(stream),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    eprintln!("accepting failed: {error}");
-                    break;
-                }
-            }
-        }
-        for stream in fresh {
-            self.add(stream);
-        }
-    }
-
-    fn add(&mut self, mut stream: TcpStream) {
-        self.accepted += 1;
-        self.core.stats.connections += 1;
-        if self.links.len() >= self.core.config.connections_max
-            && self.links.iter().all(Option::is_some)
-        {
-            return; // dropped: the client sees the connection end
-        }
-        let slot = match self.links.iter().position(Option::is_none) {
-            Some(slot) if self.core.stats.connections_open < self.links.len() as u64 => slot,
-            _ => {
-                self.links.push(None);
-                self.links.len() - 1
-            }
-        };
-        // Both only make it better: without them the connection still works.
-        let _ = stream.set_nodelay(true);
-        let socket = socket2::SockRef::from(&stream);
-        let _ = socket.set_send_buffer_size(self.core.config.send_buffer_bytes);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
-            eprintln!("a connection cannot be watched: {error}");
-            return;
-        }
-        self.next_id += 1;
-        self.core.stats.connections_open += 1;
-        let conn = Conn::new(slot, self.next_id, self.accepted, self.core.now_ns);
-        let first_check = self.core.now_ns + self.heartbeat_deadline_ns();
-        self.timers.push(Reverse((first_check, Timer::Heartbeat(slot, self.next_id))));
-        self.links[slot] = Some(Link { conn, stream });
     }
 
     /// How long a connection may be without a heartbeat.
@@ -246,10 +188,22 @@ impl Server {
                 }
             }
         }
+        self.note_handshake(slot);
         if ended {
             self.end(slot);
         } else {
             self.queue(slot);
+        }
+    }
+
+    fn note_handshake(&mut self, slot: usize) {
+        let Some(Some(link)) = self.links.get_mut(slot) else { return };
+        let Some(handshake) = link.stream.take_handshake() else { return };
+        let stats = &mut self.core.stats;
+        stats.tls_handshaking -= 1;
+        match handshake {
+            Handshake::Full => stats.tls_full += 1,
+            Handshake::Resumed => stats.tls_resumed += 1,
         }
     }
 
@@ -299,13 +253,27 @@ impl Server {
                 }
             }
         }
+        if let Some(fault) = link.conn.tls_fault.take() {
+            let done = link.stream.commit(fault);
+            let updated = done && fault == TlsFault::KeyUpdate;
+            self.core.stats.tls_key_updates += u64::from(updated);
+        }
+        if link.conn.doom == Some(Doom::Fin) || (closing && link.conn.close_received) {
+            link.stream.say_goodbye();
+        }
+        match link.stream.push() {
+            Err(_) => return self.end(slot),
+            Ok(false) if link.conn.doom != Some(Doom::Reset) => return,
+            Ok(_) => {}
+        }
         match link.conn.doom {
             Some(Doom::Reset) => {
                 // Linger 0: the close that follows is a RST.
-                let _ = socket2::SockRef::from(&link.stream).set_linger(Some(Duration::ZERO));
+                let socket = socket2::SockRef::from(&link.stream.tcp);
+                let _ = socket.set_linger(Some(Duration::ZERO));
                 return self.end(slot);
             }
-            Some(Doom::Fin) => return self.end_gently(slot),
+            Some(Doom::Fin | Doom::Abrupt) => return self.end_gently(slot),
             None if closing && link.conn.close_received => return self.end_gently(slot),
             None if closing => return self.linger(slot),
             None => {}
@@ -319,14 +287,14 @@ impl Server {
     fn end_gently(&mut self, slot: usize) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
         // If the shutdown fails the connection has ended already; the read will say so.
-        let _ = link.stream.shutdown(std::net::Shutdown::Write);
+        let _ = link.stream.tcp.shutdown(std::net::Shutdown::Write);
         link.conn.phase = Phase::Closing;
         link.conn.doom = None;
         self.linger(slot);
     }
 
     /// Bounds the wait for the peer's end. The session is no longer this connection's.
-    fn linger(&mut self, slot: usize) {
+    pub(crate) fn linger(&mut self, slot: usize) {
         let Some(Some(link)) = self.links.get_mut(slot) else { return };
         if let Some(session) = link.conn.session.take() {
             self.core.detach(session, link.conn.id);
@@ -341,8 +309,11 @@ impl Server {
     pub(crate) fn end(&mut self, slot: usize) {
         let Some(mut link) = self.links.get_mut(slot).and_then(Option::take) else { return };
         // Deregistering can only fail if it was not registered.
-        let _ = self.poll.registry().deregister(&mut link.stream);
+        let _ = self.poll.registry().deregister(&mut link.stream.tcp);
         self.core.stats.connections_open -= 1;
+        let cut_short = link.stream.is_handshaking();
+        self.core.stats.tls_handshaking -= u64::from(cut_short);
+        self.core.stats.tls_failed += u64::from(cut_short || link.stream.has_failed());
         if link.conn.phase != Phase::Http && !link.conn.close_received {
             self.core.stats.ends_without_close += 1;
         }
@@ -371,18 +342,6 @@ impl Server {
         }
         stop
     }
-
-    /// Closes or opens the listening socket.
-    pub(crate) fn set_accepting(&mut self, accepting: bool) -> io::Result<()> {
-        if !accepting {
-            self.listener = None;
-        } else if self.listener.is_none() {
-            let mut listener = listen(self.addr)?;
-            self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-            self.listener = Some(listener);
-        }
-        Ok(())
-    }
 }
 
 /// Whether anything will be sent from prepared blocks.
@@ -392,22 +351,9 @@ fn uses_blocks(config: &Config) -> bool {
     fast && config.capture.is_none()
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// Connections served between two polls.
 const TURNS: usize = 64;
-/// Pending connections: thousands of shards may dial at once.
-const BACKLOG: i32 = 4_096;
 /// How long a closed connection may wait for the peer's end.
 const LINGER_NS: u64 = 2_000_000_000;
 /// An event due within this time is waited for by polling without sleep.

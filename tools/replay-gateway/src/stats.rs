@@ -10,12 +10,32 @@ pub struct Stats {
     pub connections: u64,
     /// Connections that are open now.
     pub connections_open: u64,
+    /// Of all, those to the resume host.
+    pub connections_resume_host: u64,
+    /// The most connections accepted within one second of the gateway's clock.
+    pub accepted_per_s_max: u64,
+    /// TLS handshakes that agreed on keys anew.
+    pub tls_full: u64,
+    /// TLS handshakes that went on with a ticket or session id.
+    pub tls_resumed: u64,
+    /// Connections that ended before their handshake did, or that broke TLS later.
+    pub tls_failed: u64,
+    /// Handshakes that are under way now.
+    pub tls_handshaking: u64,
+    /// The most handshakes that were under way at a time.
+    pub tls_handshaking_max: u64,
+    /// Sending keys changed on demand.
+    pub tls_key_updates: u64,
+    /// What the cuts did; the times are those of the last one.
+    pub cut: CutStats,
     /// WebSocket upgrades answered with 101.
     pub upgrades: u64,
     /// Upgrades and requests answered with an error status.
     pub http_errors: u64,
     /// GET /gateway and /gateway/bot answered with 200.
     pub http_requests: u64,
+    /// Requests of HTTP by method and endpoint, whatever the answer (the first 64 endpoints).
+    pub http: BTreeMap<String, u64>,
     /// Per shard id: when it identified and resumed, and how often it connected.
     pub shards: BTreeMap<u32, ShardStats>,
     /// IDENTIFYs that brought a READY.
@@ -36,6 +56,8 @@ pub struct Stats {
     pub heartbeats: u64,
     /// Connections closed because no heartbeat came in time.
     pub heartbeats_late: u64,
+    /// Heartbeats that came later than their interval and the grace after it.
+    pub heartbeats_overdue: u64,
     /// Op 11 sent.
     pub acks: u64,
     /// Dispatches numbered.
@@ -80,6 +102,27 @@ pub struct Stats {
     pub cpu_system_ns: u64,
 }
 
+/// What cuts did to sessions, and how they came back.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CutStats {
+    /// Cuts so far, by order or incident.
+    pub cuts: u64,
+    /// Connections that they ended.
+    pub connections: u64,
+    /// When the last one was, ms since the gateway started.
+    pub at_ms: u64,
+    /// Sessions whose connection the last one ended.
+    pub sessions: u64,
+    /// Of these, not yet resumed.
+    pub waiting: u64,
+    /// Of these, ended or replaced by an IDENTIFY before they were resumed.
+    pub lost: u64,
+    /// From the last cut to the first RESUMED of such a session, ms.
+    pub first_resumed_ms: u64,
+    /// And to the latest so far: with none waiting, the time until all were back.
+    pub last_resumed_ms: u64,
+}
+
 /// Counters of one shard id.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ShardStats {
@@ -89,6 +132,14 @@ pub struct ShardStats {
     pub identify_ms: Vec<u64>,
     /// When each well-formed RESUME came, ms since the gateway started (the first 1,000).
     pub resume_ms: Vec<u64>,
+    /// When each RESUMED was queued, ms since the gateway started (the first 1,000).
+    pub resumed_ms: Vec<u64>,
+    /// Of the RESUMEs, those that came by the resume host.
+    pub resumes_resume_host: u32,
+    /// Heartbeats that came later than their interval and the grace after it.
+    pub heartbeats_overdue: u32,
+    /// The longest time without a heartbeat on one connection, ms; the first counts from HELLO.
+    pub heartbeat_gap_max_ms: u64,
     /// The `seq` of each of these RESUMEs.
     pub resume_seq: Vec<u64>,
     /// Close codes that its connections sent (the first 1,000).

@@ -60,6 +60,13 @@ impl Server {
                 }
             }
             Timer::Start => self.start_traffic(),
+            Timer::Incident(index) => self.befall(index),
+            Timer::Late(slot, id) => {
+                if let Some(link) = self.link_of(slot, id) {
+                    link.conn.out.held = false;
+                    self.queue(slot);
+                }
+            }
         }
     }
 

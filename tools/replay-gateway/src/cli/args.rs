@@ -1,22 +1,16 @@
-//! The program: flags to a [`Config`], the listening line, and the report at the end. Another
-//! binary may call [`main`] to become a gateway (load-test re-executes itself so).
-
-#![allow(clippy::print_stdout)] // a program prints
+//! The program's flags, and the [`Config`] that they make. Reads files that flags name; starts
+//! nothing.
 
 use crate::config::{
     Canary, CanaryKind, CaptureConfig, Config, LedgerTo, ResumeUrl, Start, TrafficConfig,
-    UnknownSession,
+    UnknownSession, ZstdFrames,
 };
 use crate::faults::Fault;
-use crate::stats::Stats;
-use crate::{Gateway, GatewayHandle};
+use crate::tls::{Certificate, TlsConfig, TlsVersions};
 use clap::{Parser, ValueEnum};
-use std::ffi::OsString;
-use std::io::{Read as _, Write as _};
+use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
 
 /// A Discord gateway in a process: plays generated or recorded traffic, keeps a ledger of what it
 /// numbered, and commits faults on demand.
@@ -25,7 +19,7 @@ use std::time::Duration;
 /// report. SIGINT and SIGTERM end it.
 #[derive(Debug, Parser)]
 #[command(name = "replay-gateway", version)]
-struct Args {
+pub(super) struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -39,6 +33,9 @@ struct Args {
     /// heartbeat_interval of HELLO, ms.
     #[arg(long, default_value_t = 41_250)]
     heartbeat_interval: u32,
+    /// Count a heartbeat as overdue when it comes so long after its interval, ms.
+    #[arg(long, default_value_t = 1_000)]
+    heartbeat_grace: u32,
     /// Close a connection without a heartbeat for so long, ms (0: one and a half intervals).
     #[arg(long, default_value_t = 0)]
     heartbeat_deadline: u32,
@@ -48,9 +45,21 @@ struct Args {
     /// Window of one IDENTIFY per key, ms.
     #[arg(long, default_value_t = 5_000)]
     identify_window: u64,
+    /// total of session_start_limit.
+    #[arg(long, default_value_t = 1_000_000)]
+    session_starts: u32,
+    /// remaining of session_start_limit at the start; without it all.
+    #[arg(long)]
+    session_starts_remaining: Option<u32>,
+    /// reset_after of session_start_limit at the start, ms.
+    #[arg(long, default_value_t = 86_400_000)]
+    session_starts_reset: u64,
+    /// Refuse requests whose User-Agent is not of the form `DiscordBot (URL, VERSION)`.
+    #[arg(long)]
+    demand_user_agent: bool,
     /// `shards` of GET /gateway/bot; unless --start-after, traffic waits for so many to be READY.
     #[arg(long, default_value_t = 1)]
-    shards: u32,
+    pub(super) shards: u32,
     /// Guilds in each shard's READY.
     #[arg(long, default_value_t = 1)]
     guilds: u32,
@@ -87,6 +96,30 @@ struct Args {
     /// Threads that prepare blocks.
     #[arg(long, default_value_t = 2)]
     makers: usize,
+    /// Speak TLS (wss://) with a certificate of a CA made at the start.
+    #[arg(long)]
+    tls: bool,
+    /// Write the CA's certificate to this file, as PEM, for clients to trust.
+    #[arg(long, requires = "tls")]
+    tls_ca_out: Option<PathBuf>,
+    /// The certificate shown.
+    #[arg(long, value_enum, default_value = "right", requires = "tls")]
+    tls_certificate: CertificateArg,
+    /// Show this chain (PEM) instead; with --tls-key.
+    #[arg(long, requires_all = ["tls", "tls_key"])]
+    tls_chain: Option<PathBuf>,
+    /// The key of --tls-chain (PEM).
+    #[arg(long, requires = "tls_chain")]
+    tls_key: Option<PathBuf>,
+    /// The versions of TLS spoken.
+    #[arg(long, value_enum, default_value = "both", requires = "tls")]
+    tls_version: VersionArg,
+    /// No TLS session can be resumed.
+    #[arg(long, requires = "tls")]
+    no_tls_tickets: bool,
+    /// Frames of compress=zstd-stream: one that never ends, or one a message.
+    #[arg(long, value_enum, default_value = "endless")]
+    zstd_frames: FramesArg,
     /// Play this capture instead of generated traffic.
     #[arg(long)]
     capture: Option<PathBuf>,
@@ -102,9 +135,19 @@ struct Args {
     /// A file with a JSON array of faults.
     #[arg(long)]
     faults: Option<PathBuf>,
-    /// What READY gives as resume_gateway_url: own, refused, unavailable (503), or a URL.
+    /// An HTTP fault as JSON (may be given many times); the README has the form.
+    #[arg(long)]
+    http_fault: Vec<String>,
+    /// An incident (cut, outage) as JSON (may be given many times); the README has the form.
+    #[arg(long)]
+    incident: Vec<String>,
+    /// What READY gives as resume_gateway_url: own, host (a second port), refused, unavailable
+    /// (503), or a URL.
     #[arg(long, default_value = "own")]
     resume_url: String,
+    /// Where the second port of --resume-url host listens; without it on any free one.
+    #[arg(long)]
+    resume_listen: Option<SocketAddr>,
     /// A session without a connection can be resumed for so long, ms.
     #[arg(long, default_value_t = 120_000)]
     session_ttl: u64,
@@ -131,13 +174,17 @@ struct Args {
     canary_shard: u32,
     /// End once every shard waited for has had all its events and all have disconnected.
     #[arg(long)]
-    exit_when_done: bool,
+    pub(super) exit_when_done: bool,
     /// End when standard input ends (for a parent process that may die).
     #[arg(long)]
-    exit_on_stdin: bool,
+    pub(super) exit_on_stdin: bool,
     /// Report as one JSON object.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+    /// A line of status on standard error every so many ms; 0: none. Without it once a second if
+    /// standard error is a terminal.
+    #[arg(long)]
+    pub(super) status: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -148,87 +195,35 @@ enum CanaryArg {
     Alter,
 }
 
-/// Runs the program with these arguments (the first is its name). Returns when it has ended.
-pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
-        Ok(args) => args,
-        Err(error) => {
-            // Help and version go to standard output, mistakes to standard error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("replay-gateway: {error}");
-            ExitCode::FAILURE
-        }
-    }
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CertificateArg {
+    Right,
+    WrongName,
+    Expired,
+    NotYetValid,
+    UnknownCa,
 }
 
-fn run(args: &Args) -> std::io::Result<()> {
-    let gateway = Gateway::spawn(config(args)?)?;
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening {}", gateway.url())?;
-    stdout.flush()?;
-    watch_signals(&gateway)?;
-    if args.exit_on_stdin {
-        watch_stdin(&gateway)?;
-    }
-    wait(&gateway, args);
-    report(&gateway.stop()?, args)
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum VersionArg {
+    Both,
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
 }
 
-/// Waits for the end; tells when traffic starts.
-fn wait(gateway: &GatewayHandle, args: &Args) {
-    let mut told_start = false;
-    loop {
-        std::thread::sleep(LOOK_EVERY);
-        if gateway.has_ended() {
-            return;
-        }
-        if told_start && !args.exit_when_done {
-            continue;
-        }
-        let stats = gateway.stats();
-        if !told_start && stats.traffic_start_unix_ns != 0 {
-            told_start = true;
-            println!("traffic {{\"start_unix_ns\":{}}}", stats.traffic_start_unix_ns);
-            // Who reads the lines may have gone; the report will say so.
-            let _ = std::io::stdout().flush();
-        }
-        let done = stats.sessions_done >= u64::from(args.shards);
-        if args.exit_when_done && done && stats.connections_open == 0 {
-            return;
-        }
-    }
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FramesArg {
+    Endless,
+    Message,
 }
 
-fn watch_signals(gateway: &GatewayHandle) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-    let stop = gateway.stopper();
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        if signals.forever().next().is_some() {
-            stop();
-        }
-    })?;
-    Ok(())
-}
-
-fn watch_stdin(gateway: &GatewayHandle) -> std::io::Result<()> {
-    let stop = gateway.stopper();
-    std::thread::Builder::new().name("stdin".into()).spawn(move || {
-        let mut buffer = [0; 256];
-        while matches!(std::io::stdin().read(&mut buffer), Ok(count) if count > 0) {}
-        stop();
-    })?;
-    Ok(())
-}
-
-fn config(args: &Args) -> std::io::Result<Config> {
-    let invalid = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, text);
+/// The configuration that the flags ask for.
+///
+/// # Errors
+/// A flag's text cannot be read.
+pub(super) fn config(args: &Args) -> std::io::Result<Config> {
     if args.rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(invalid("--rate must be above 0".to_owned()));
     }
@@ -255,12 +250,7 @@ fn config(args: &Args) -> std::io::Result<Config> {
         shard: args.canary_shard,
         at: args.canary_at,
     });
-    let mut faults = Vec::new();
-    for text in &args.fault {
-        let fault: Fault = serde_json::from_str(text)
-            .map_err(|error| invalid(format!("--fault {text}: {error}")))?;
-        faults.push(fault);
-    }
+    let mut faults = each::<Fault>("--fault", &args.fault)?;
     if let Some(path) = &args.faults {
         let text = std::fs::read_to_string(path)?;
         let list: Vec<Fault> = serde_json::from_str(&text)
@@ -284,8 +274,22 @@ fn config(args: &Args) -> std::io::Result<Config> {
             "own" => ResumeUrl::Own,
             "refused" => ResumeUrl::Refused,
             "unavailable" => ResumeUrl::Unavailable,
+            "host" => ResumeUrl::Host,
             url => ResumeUrl::Custom(url.to_owned()),
         },
+        resume_bind: args.resume_listen,
+        tls: args.tls.then(|| tls(args)),
+        zstd_frames: match args.zstd_frames {
+            FramesArg::Endless => ZstdFrames::Endless,
+            FramesArg::Message => ZstdFrames::EachMessage,
+        },
+        session_starts_total: args.session_starts,
+        session_starts_remaining: args.session_starts_remaining,
+        session_starts_reset_ms: args.session_starts_reset,
+        demand_user_agent: args.demand_user_agent,
+        http_faults: each("--http-fault", &args.http_fault)?,
+        incidents: each("--incident", &args.incident)?,
+        heartbeat_grace_ms: args.heartbeat_grace,
         session_ttl_ms: args.session_ttl,
         replay_events_max: args.replay_events,
         unknown_session: if args.close_unknown {
@@ -304,39 +308,34 @@ fn config(args: &Args) -> std::io::Result<Config> {
     })
 }
 
-fn report(stats: &Stats, args: &Args) -> std::io::Result<()> {
-    let sent = stats.traffic_sent.max(1) as f64;
-    let cpu_ns = (stats.cpu_user_ns as f64 / sent, stats.cpu_system_ns as f64 / sent);
-    let mut stdout = std::io::stdout();
-    if args.json {
-        let mut value = serde_json::to_value(stats).map_err(std::io::Error::other)?;
-        value["cpu_user_ns_per_event"] = cpu_ns.0.into();
-        value["cpu_system_ns_per_event"] = cpu_ns.1.into();
-        return writeln!(stdout, "{value}");
-    }
-    let took_ns = stats.traffic_last_unix_ns.saturating_sub(stats.traffic_start_unix_ns);
-    let rate = stats.traffic_sent as f64 / (took_ns.max(1) as f64 / 1e9);
-    let rows = [
-        ("connections", stats.connections.to_string()),
-        ("sessions", stats.sessions.to_string()),
-        ("identifies", format!("{} ({} too soon)", stats.identifies, stats.identifies_too_soon)),
-        ("resumes", format!("{} ({} resumed)", stats.resumes, stats.resumed)),
-        ("heartbeats", format!("{} ({} late)", stats.heartbeats, stats.heartbeats_late)),
-        ("dispatches numbered", stats.numbered.to_string()),
-        ("events sent", format!("{} ({rate:.0}/s)", stats.traffic_sent)),
-        ("  from blocks", stats.traffic_from_blocks.to_string()),
-        ("  replayed", stats.replayed.to_string()),
-        ("bytes written", format!("{} in {} writes", stats.bytes_written, stats.writes)),
-        ("blocks prepared in", format!("{:.2} s", stats.prepare_ns as f64 / 1e9)),
-        ("waits for a block", stats.starved.to_string()),
-        ("CPU ns per event", format!("{:.0} user, {:.0} system", cpu_ns.0, cpu_ns.1)),
-        ("faults committed", stats.faults.to_string()),
-    ];
-    for (name, value) in rows {
-        writeln!(stdout, "{name:>20}  {value}")?;
-    }
-    Ok(())
+fn tls(args: &Args) -> TlsConfig {
+    let certificate = match (&args.tls_chain, &args.tls_key, args.tls_certificate) {
+        (Some(chain), Some(key), _) => {
+            Certificate::Given { chain: chain.clone(), key: key.clone() }
+        }
+        (_, _, CertificateArg::Right) => Certificate::Right,
+        (_, _, CertificateArg::WrongName) => Certificate::WrongName,
+        (_, _, CertificateArg::Expired) => Certificate::Expired,
+        (_, _, CertificateArg::NotYetValid) => Certificate::NotYetValid,
+        (_, _, CertificateArg::UnknownCa) => Certificate::UnknownCa,
+    };
+    let versions = match args.tls_version {
+        VersionArg::Both => TlsVersions::Both,
+        VersionArg::Tls12 => TlsVersions::Tls12,
+        VersionArg::Tls13 => TlsVersions::Tls13,
+    };
+    let (no_tickets, ca_out) = (args.no_tls_tickets, args.tls_ca_out.clone());
+    TlsConfig { certificate, versions, no_tickets, ca_out }
 }
 
-/// How often the end is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Reads a flag that may be given many times, each a JSON object.
+fn each<T: DeserializeOwned>(flag: &str, texts: &[String]) -> std::io::Result<Vec<T>> {
+    let read = |text: &String| {
+        serde_json::from_str(text).map_err(|error| invalid(format!("{flag} {text}: {error}")))
+    };
+    texts.iter().map(read).collect()
+}
+
+fn invalid(text: String) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, text)
+}
