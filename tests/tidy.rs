@@ -86,7 +86,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zlib_rs", &["src/wire/inflate.rs"]),
     ("simd_json", &["src/decode/"]),
     ("bumpalo", &["src/decode/"]),
-    ("hdrhistogram", &["src/metrics.rs"]),
+    ("hdrhistogram", &["src/metrics/mod.rs"]),
     ("io_uring", &["src/driver/"]),
     ("tokio", &["src/driver/"]),
     ("tokio_uring", &["src/driver/"]),

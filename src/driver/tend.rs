@@ -150,6 +150,7 @@ impl<H: Handler> Core<H> {
         for slot in &self.shards {
             metrics.push_shard(slot.shard.report(now, self.desk.stage.core));
         }
+        metrics.sign(self.desk.stage.core);
         metrics
     }
 

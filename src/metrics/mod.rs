@@ -2,8 +2,14 @@
 //!
 //! Plain integers and HDR histograms, all allocated at the start: recording is an addition.
 //! A core writes its own; a copy is made and merged when somebody asks
-//! ([`Handle::metrics`](crate::Handle::metrics)). At most [`HEAP_LEN_MAX`] a core.
+//! ([`Handle::metrics`](crate::Handle::metrics)). At most [`HEAP_LEN_MAX`] a core. As text for
+//! Prometheus and its kin: [`Metrics::render_openmetrics`].
 
+mod openmetrics;
+
+pub use openmetrics::{CORES_RENDERED_MAX, OPENMETRICS_CONTENT_TYPE, SHARDS_RENDERED_MAX};
+
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -19,8 +25,10 @@ pub const HEAP_LEN_MAX: usize = 1 << 20;
 const SPAN_MAX: Duration = Duration::from_secs(3600);
 
 /// A histogram of durations: two significant digits, from 1 ns to 1 h, saturating.
+///
+/// Counts are 64 bits wide: a bucket that gets 10,000 a second would fill 32 bits in five days.
 #[derive(Clone, Debug)]
-pub struct Latency(Histogram<u32>);
+pub struct Latency(Histogram<u64>);
 
 impl Latency {
     pub(crate) fn new() -> Self {
@@ -72,12 +80,33 @@ impl Latency {
         })
     }
 
+    /// How many did not exceed each of these bounds (ascending, in ns), to two digits.
+    fn counts_up_to<const N: usize>(&self, bounds_ns: [u64; N]) -> [u64; N] {
+        let mut counts = [0; N];
+        for bucket in self.0.iter_recorded() {
+            let lowest_ns = self.0.lowest_equivalent(bucket.value_iterated_to());
+            if let Some(at) = bounds_ns.iter().position(|bound_ns| lowest_ns <= *bound_ns) {
+                counts[at] += bucket.count_since_last_iteration();
+            }
+        }
+        let mut sum = 0;
+        counts.map(|count| {
+            sum += count;
+            sum
+        })
+    }
+
+    /// The sum of all, in seconds, to two digits. Never falls.
+    fn sum_s(&self) -> f64 {
+        self.0.mean() * self.0.len() as f64 / 1e9
+    }
+
     fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
     fn heap_len(&self) -> usize {
-        self.0.distinct_values() * size_of::<u32>()
+        self.0.distinct_values() * size_of::<u64>()
     }
 }
 
@@ -208,7 +237,20 @@ pub struct Metrics {
     /// Plain counters.
     pub counters: Counters,
     kinds: Box<[KindCounters; EventKind::COUNT]>,
+    cores: Vec<CoreMetrics>,
     shards: Vec<ShardMetrics>,
+}
+
+/// What one core counted.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CoreMetrics {
+    /// Which of the engine's threads.
+    pub core: usize,
+    /// How many shards it drives.
+    pub shards: usize,
+    /// Its counters.
+    pub counters: Counters,
 }
 
 /// What is known of one shard.
@@ -271,6 +313,7 @@ impl Metrics {
             discord_lag: Latency::new(),
             counters: Counters::default(),
             kinds: Box::new([KindCounters::default(); EventKind::COUNT]),
+            cores: Vec::new(),
             shards: Vec::new(),
         };
         assert!(metrics.heap_len() <= HEAP_LEN_MAX, "the metrics of a core outgrew their bound");
@@ -290,6 +333,11 @@ impl Metrics {
             .filter(|(_, counters)| counters.received > 0)
     }
 
+    /// The cores, ascending: [`counters`](Self::counters) is their sum.
+    pub fn cores(&self) -> &[CoreMetrics] {
+        &self.cores
+    }
+
     /// The shards, ascending.
     pub fn shards(&self) -> &[ShardMetrics] {
         &self.shards
@@ -301,6 +349,34 @@ impl Metrics {
 
     pub(crate) fn push_shard(&mut self, shard: ShardMetrics) {
         self.shards.push(shard);
+    }
+
+    /// A copy of a core's metrics: what they count is that core's, and so are the shards so far.
+    pub(crate) fn sign(&mut self, core: usize) {
+        let shards = self.shards.len();
+        self.cores = vec![CoreMetrics { core, shards, counters: self.counters }];
+    }
+
+    /// All of it as OpenMetrics 1.0 text, for a scraper such as Prometheus: answer it with
+    /// [`OPENMETRICS_CONTENT_TYPE`].
+    ///
+    /// The names, their units and meaning stand in `docs/metrics.md`. Of a size that the number of
+    /// shards does not grow without end: by itself each shard up to [`SHARDS_RENDERED_MAX`] and
+    /// each core up to [`CORES_RENDERED_MAX`] (some 500 KB with so many; how many were left out is
+    /// told, and totals and maxima are always of all). One pass over the histograms and the shards;
+    /// it runs where it is called, never on a core of the engine.
+    pub fn render_openmetrics(&self) -> String {
+        let mut text = String::new();
+        self.write_openmetrics(&mut text).expect("a string takes everything");
+        text
+    }
+
+    /// The same into whatever takes text.
+    ///
+    /// # Errors
+    /// Those of `out`; what has been written until then is no whole exposition.
+    pub fn write_openmetrics(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        openmetrics::write(self, out)
     }
 
     /// Adds another core's.
@@ -318,12 +394,14 @@ impl Metrics {
             kind.imperfect += theirs.imperfect;
             kind.text_len += theirs.text_len;
         }
+        self.cores.extend(other.cores);
+        self.cores.sort_by_key(|core| core.core);
         self.shards.extend(other.shards);
         self.shards.sort_by_key(|shard| shard.shard);
     }
 
-    /// Bytes of heap that recording uses. What [`shards`](Self::shards) holds is made for a copy
-    /// only and not counted.
+    /// Bytes of heap that recording uses. What [`shards`](Self::shards) and [`cores`](Self::cores)
+    /// hold is made for a copy only and not counted.
     pub fn heap_len(&self) -> usize {
         [
             &self.receive_to_callback,
