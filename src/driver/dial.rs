@@ -20,7 +20,7 @@ use crate::driver::system;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
 use crate::shard::notice::Target;
-use crate::wire::{GatewayUrl, Proxy, WireError};
+use crate::wire::{GatewayUrl, Proxy};
 
 /// A connection in the making.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl<H: Handler> Core<H> {
             (None, end) => end,
             (Some(_), LinkEnd::DialTimeout) => LinkEnd::DialTimeout,
             // Not the gateway's host, but the proxy before it.
-            (Some(_), _) => slot.shard.broke(WireError::ProxyUnreachable),
+            (Some(_), _) => LinkEnd::Proxy,
         };
         self.end_link(local, end);
     }

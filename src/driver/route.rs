@@ -5,6 +5,8 @@
 
 use crate::config::{Config, ProxyChoice};
 use crate::error::{Error, ErrorKind};
+#[cfg(feature = "tls")]
+use crate::wire::TlsVersions;
 use crate::wire::{Channel, GatewayUrl, Proxy, Tunnel, WireError, proxy_for};
 
 /// How gateways are reached.
@@ -31,11 +33,13 @@ impl Route {
                 .collect(),
             ProxyChoice::None | ProxyChoice::Given(_) => Vec::new(),
         };
+        #[cfg(feature = "tls")]
+        let roots = config.roots.load()?;
         let route = Self {
             proxy: config.proxy.clone(),
             environment,
             #[cfg(feature = "tls")]
-            tls: crate::wire::TlsClient::new(config.roots.load()?, config.shards.ids().len())
+            tls: crate::wire::TlsClient::new(roots, TlsVersions::default(), TICKETS_MAX)
                 .map_err(|error| Error::new(ErrorKind::Tls, error.to_string()))?,
         };
         route.find_proxy(&config.gateway_url)?;
@@ -75,7 +79,10 @@ impl Route {
         proxy: Option<&Proxy>,
     ) -> Result<Channel, WireError> {
         let tunnel = match proxy {
-            Some(proxy) => Some(Tunnel::new(proxy, url.host(), url.port())?),
+            Some(proxy) => {
+                let tunnel = Tunnel::new(proxy, url.host(), url.port());
+                Some(tunnel.map_err(|_| WireError::ProxyMalformed)?)
+            }
             None => None,
         };
         #[cfg(feature = "tls")]
@@ -84,6 +91,11 @@ impl Route {
         return Channel::new(tunnel);
     }
 }
+
+/// TLS tickets kept: more than handshakes are under way at a time, and each connection brings new
+/// ones.
+#[cfg(feature = "tls")]
+const TICKETS_MAX: usize = 256;
 
 /// What may name a proxy.
 const VARIABLES: [&str; 8] = [

@@ -38,7 +38,7 @@ pub use id::ShardId;
 use crate::clock::{Rng, Time};
 use crate::command::Encoded;
 use crate::config::{Delivery, Interest};
-use crate::decode::{DecodeError, Envelope, Root};
+use crate::decode::Envelope;
 use crate::model::EventKind;
 use crate::shard::close::LinkEnd;
 use crate::shard::desk::Delivered;
@@ -419,8 +419,25 @@ fn end_of(error: WireError) -> LinkEnd {
         WireError::UpgradeMalformed
         | WireError::UpgradeTooLong { .. }
         | WireError::UpgradeHeader { .. } => LinkEnd::Upgrade,
-        error if error.is_proxy() => LinkEnd::Proxy,
-        error if error.is_tls() => LinkEnd::Tls,
+        WireError::ProxyStatus { .. }
+        | WireError::ProxyAuth
+        | WireError::ProxyRefused { .. }
+        | WireError::ProxyMalformed
+        | WireError::ProxyTooLong { .. }
+        | WireError::ProxyClosed => LinkEnd::Proxy,
+        WireError::TlsName
+        | WireError::TlsExpired
+        | WireError::TlsNotYetValid
+        | WireError::TlsUnknownCa
+        | WireError::TlsCertificate
+        | WireError::TlsAlert { .. }
+        | WireError::TlsMalformed
+        | WireError::TlsIncompatible
+        | WireError::TlsProtocol
+        | WireError::TlsRecordTooLong
+        | WireError::TlsTruncated
+        | WireError::TlsExhausted
+        | WireError::TlsSystem => LinkEnd::Tls,
         _ => LinkEnd::Wire,
     }
 }

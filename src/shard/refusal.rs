@@ -66,10 +66,14 @@ impl fmt::Display for Refusal {
                 }
             }
             Fatal::ShardingRequired => {
-                write!(f, "too many guilds for one shard (2,500 at most) with {total} in all: ")?;
+                write!(
+                    f,
+                    "too many guilds for one shard (2,500 at most) with {total} in all: raise the \
+                     number of shards; "
+                )?;
                 match self.recommended_shards {
                     Some(recommended) => write!(f, "Discord recommends {recommended}"),
-                    None => f.write_str("GET /gateway/bot recommends a number"),
+                    None => f.write_str("GET /gateway/bot recommends one"),
                 }
             }
             Fatal::InvalidApiVersion => {

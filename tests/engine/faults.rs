@@ -391,7 +391,7 @@ fn dead_resume_host(resume_url: ResumeUrl, cause: &str) -> Stats {
 
 #[test]
 fn a_resume_host_that_refuses_connections_is_left_for_the_main_url_and_the_session_kept() {
-    let stats = dead_resume_host(ResumeUrl::Refused, "Link(Unreachable)");
+    let stats = dead_resume_host(ResumeUrl::Refused, "Link(ConnectionRefused)");
     assert_eq!(stats.connections, 3);
 }
 
@@ -417,7 +417,7 @@ fn an_outage_of_the_whole_gateway_costs_no_session() {
     for shard in 0..2 {
         run.until("failed dials", |log, _| {
             let refused =
-                |text: &&&str| text.starts_with("Disconnected { cause: Link(Unreachable)");
+                |text: &&&str| text.starts_with("Disconnected { cause: Link(ConnectionRefused)");
             log.links_of(shard).iter().filter(refused).count() >= 2
         });
     }

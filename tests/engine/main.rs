@@ -4,5 +4,6 @@ mod bad_input;
 mod faults;
 mod harness;
 mod life;
+mod reach;
 mod secure;
 mod strain;

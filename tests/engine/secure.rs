@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use replay_gateway::{Action, Certificate, Cut, Fault, TlsConfig, TlsVersions, When};
+use replay_gateway::{Action, Certificate, Cut, Fault, TlsConfig, TlsFault, TlsVersions, When};
 use shardring::{Compression, Limits, Roots};
 
 use crate::harness::{COMPRESSIONS, Run, gateway, traffic};
@@ -82,15 +82,16 @@ fn a_reconnect_resumes_the_tls_session_too() {
 
 #[test]
 fn what_tls_meets_in_the_midst_of_the_traffic_costs_no_event() {
-    let faults = [Action::TlsKeyUpdate, Action::TlsAlert, Action::TlsTruncate, Action::TlsGarbage];
-    for action in faults {
+    let faults = [TlsFault::KeyUpdate, TlsFault::Alert, TlsFault::Truncate, TlsFault::Garbage];
+    for action in faults.map(Action::Tls) {
         for compression in COMPRESSIONS {
             let fault = Fault::new(When::Events(100), action.clone()).shard(0).connection(1);
             let run = secure(2, TlsConfig::default(), compression, &[fault]);
             assert_eq!(run.ledger_is_whole(2).excused, 0, "{action:?}");
+            let links = run.log().links.clone();
             let stats = run.stop().unwrap();
-            assert_eq!(stats.identifies, 2, "{action:?}");
-            assert_eq!(stats.resumes > 0, action != Action::TlsKeyUpdate, "{action:?}");
+            assert_eq!(stats.identifies, 2, "{action:?}: {links:?}");
+            assert_eq!(stats.resumes > 0, action != Action::Tls(TlsFault::KeyUpdate), "{action:?}: {links:?}");
         }
     }
 }
@@ -98,7 +99,7 @@ fn what_tls_meets_in_the_midst_of_the_traffic_costs_no_event() {
 #[test]
 fn records_larger_than_a_receive_buffer_are_put_together() {
     // A GUILD_CREATE of 200 KB comes in records of 16 KiB; the ring's buffers hold 512 bytes.
-    let gateway = gateway(2).tls(TlsConfig::default()).guild_bytes(200_000);
+    let gateway = gateway(2).tls(TlsConfig::default()).big_guild_bytes(200_000);
     let gateway = gateway.traffic(traffic(2, 50, Some(500.0))).spawn().unwrap();
     let roots = Roots::only_pem(gateway.ca_pem().unwrap()).unwrap();
     let run = Run::join_shards(2, gateway, |config| {
