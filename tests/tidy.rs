@@ -18,7 +18,7 @@ const LINE_LEN_MAX: usize = 100;
 const LONG_FILES: &[(&str, usize)] = &[("src/model/event.rs", 490), ("src/shard/mod.rs", 470)];
 
 /// Functions that are longer, with the size that they must not outgrow.
-const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/wire/error.rs", "fmt", 74)];
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
 
 /// Files with comments that are too wide, and how many such lines they must not exceed.
 const WIDE_FILES: &[(&str, usize)] = &[

@@ -5,6 +5,8 @@
 //!
 //! Invariant: each variant belongs to exactly one [`Fault`], and none of them ends the session.
 
+mod channel;
+
 use std::fmt;
 
 /// Why a connection's bytes could not be read any further.
@@ -92,6 +94,69 @@ pub enum WireError {
     Deflate,
     /// The compressed stream of the connection was ended, or a compressed payload was not.
     DeflateEnd,
+    /// The zstd stream of the connection was corrupt (RFC 8878), or asked for a dictionary.
+    Zstd,
+    /// A zstd frame asked for a larger window than allowed (RFC 8878 §3.1.1.1.2).
+    ZstdWindow {
+        /// `ZSTD_WINDOW_LOG_MAX`: windows of up to 2 to the power of this many bytes are taken.
+        log_max: u32,
+    },
+    /// The state of a zstd stream could not be allocated.
+    ZstdMemory,
+    /// The proxy answered CONNECT with an HTTP status that is neither 2xx nor 407.
+    ProxyStatus {
+        /// The status, for example 403 or 502.
+        status: u16,
+    },
+    /// The proxy wants credentials, others than it got, or a way of authentication that we have
+    /// not (HTTP status 407; RFC 1928 §3, RFC 1929 §2).
+    ProxyAuth,
+    /// The SOCKS5 proxy could not connect, or did not want to (RFC 1928 §6).
+    ProxyRefused {
+        /// The reply code: 1 to 8 have names, which `Display` gives.
+        reply: u8,
+    },
+    /// What the proxy answered is neither an HTTP/1 response nor SOCKS5, as it was to be.
+    ProxyMalformed,
+    /// The header of the proxy's answer to CONNECT was longer than allowed.
+    ProxyTooLong {
+        /// `PROXY_REPLY_LEN_MAX`, bytes.
+        len_max: usize,
+    },
+    /// The connection ended before the proxy had answered.
+    ProxyClosed,
+    /// The server's certificate is for other names than the one that was dialled.
+    TlsName,
+    /// A certificate of the server has expired, by this machine's clock.
+    TlsExpired,
+    /// A certificate of the server is not valid yet, by this machine's clock.
+    TlsNotYetValid,
+    /// The server's certificate leads to none of the roots that are believed.
+    TlsUnknownCa,
+    /// The server's certificate cannot be used for another reason: a signature, its purpose, an
+    /// encoding, a revocation.
+    TlsCertificate,
+    /// The server ended TLS with an alert (RFC 8446 §6).
+    TlsAlert {
+        /// Its description, for example 40, `handshake_failure`.
+        description: u8,
+    },
+    /// The first bytes are no TLS record: the port speaks something else.
+    TlsMalformed,
+    /// No version of TLS (1.2, 1.3), cipher suite or key exchange suits both sides.
+    TlsIncompatible,
+    /// The server broke the rules of TLS, or a record was changed on its way.
+    TlsProtocol,
+    /// A TLS record or handshake message was, or claimed to be, longer than allowed; refused
+    /// before it was kept.
+    TlsRecordTooLong,
+    /// The connection ended inside a record, in the handshake or without a `close_notify`: what
+    /// came before may be only a part of what was sent (RFC 8446 §6.1).
+    TlsTruncated,
+    /// One key of TLS 1.2 has sealed as many records as it may: a new connection has a new key.
+    TlsExhausted,
+    /// This machine gave no time or no randomness for TLS.
+    TlsSystem,
     /// The chunk pool of this core was used up to its hard bound.
     PoolExhausted {
         /// `len_max + reserve_len_max` of [`PoolLimits`](super::PoolLimits), bytes.
@@ -113,7 +178,10 @@ impl WireError {
     /// Whose fault it was.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::PoolExhausted { .. } => Fault::System,
+            Self::PoolExhausted { .. }
+            | Self::ZstdMemory
+            | Self::TlsExhausted
+            | Self::TlsSystem => Fault::System,
             _ => Fault::Peer,
         }
     }
@@ -197,24 +265,42 @@ impl fmt::Display for WireError {
                 "a text message of at least {len} bytes exceeds inflated_len_max \
                  ({len_max} bytes); nothing of it was kept"
             ),
-            Self::InflatedTooLong { len_max } => write!(
-                f,
-                "a compressed message inflates to more than inflated_len_max ({len_max} bytes)"
-            ),
             Self::TextInsideCompressed => peer(f, "a text message amid a compressed one"),
             Self::UnexpectedBinary => peer(
                 f,
                 "a binary message that is no zlib payload, on a connection without compression",
             ),
-            Self::ZlibHeader => peer(f, "a compressed stream without a valid zlib header"),
-            Self::Deflate => peer(f, "corrupt compressed data"),
-            Self::DeflateEnd => peer(f, "a compressed stream that ends where it must not"),
             Self::PoolExhausted { len_max } => write!(
                 f,
                 "unfinished messages fill this core's chunk pool ({len_max} bytes); \
                  raise its limits, or put fewer shards on a core"
             ),
+            below => fmt_compression(below, f),
         }
+    }
+}
+
+/// What inflating says; the rest is the channel's.
+fn fmt_compression(error: WireError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        WireError::InflatedTooLong { len_max } => write!(
+            f,
+            "a compressed message inflates to more than inflated_len_max ({len_max} bytes)"
+        ),
+        WireError::ZlibHeader => peer(f, "a compressed stream without a valid zlib header"),
+        WireError::Deflate => peer(f, "corrupt compressed data"),
+        WireError::DeflateEnd => peer(f, "a compressed stream that ends where it must not"),
+        WireError::Zstd => peer(f, "a corrupt zstd stream, or one that needs a dictionary"),
+        WireError::ZstdWindow { log_max } => write!(
+            f,
+            "the gateway sent a zstd frame whose window exceeds 2^{log_max} bytes; \
+             zlib-stream needs no such window"
+        ),
+        WireError::ZstdMemory => f.write_str(
+            "the state of a zstd stream could not be allocated; \
+             zlib-stream needs a tenth of its memory",
+        ),
+        below => channel::fmt(below, f),
     }
 }
 

@@ -32,11 +32,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod base64;
+mod channel;
 mod error;
 mod frame;
 mod inflate;
 mod payload;
 mod pool;
+mod proxy;
+mod proxy_env;
+mod record;
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
+mod tls;
+mod tunnel;
 mod upgrade;
 mod url;
 
@@ -46,10 +54,18 @@ use frame::{Frames, Kind, Step};
 use inflate::Inflate;
 use upgrade::Reply;
 
+pub use channel::{Channel, Cleared};
 pub use error::{Fault, WireError};
 pub use frame::{CloseFrame, Control};
 pub use payload::{PADDING, Payload};
 pub use pool::{CHUNK_LEN, ChunkPool, ChunkQueue, PoolCounters, PoolLimits};
+pub use proxy::{Proxy, ProxyError, ProxyKind};
+pub use proxy_env::{proxy_for, proxy_for_host};
+pub use record::RecordBuffer;
+pub use tls::TlsClient;
+#[cfg(feature = "tls")]
+pub use tls::TlsVersions;
+pub use tunnel::{PROXY_REPLY_LEN_MAX, Tunnel};
 pub use upgrade::{USER_AGENT, Upgrade, UserAgentError};
 pub use url::{GatewayUrl, UrlError};
 

@@ -12,6 +12,7 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::http::HeaderMap;
 
+use super::base64::base64;
 use super::error::WireError;
 use super::url::GatewayUrl;
 
@@ -35,7 +36,7 @@ impl Upgrade {
         Self {
             authority: url.authority(),
             target: url.target().to_owned(),
-            key: base64(key),
+            key: base64(&key),
             user_agent: USER_AGENT.to_owned(),
         }
     }
@@ -163,21 +164,6 @@ fn has_token(headers: &HeaderMap, name: &str, token: &str) -> bool {
     values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
 
-/// RFC 4648 §4, for the 16 bytes of a key.
-fn base64(key: [u8; 16]) -> String {
-    let mut text = String::with_capacity(24);
-    for group in key.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte));
-        let bits = bits << (8 * (3 - group.len()));
-        for i in 0..4 {
-            let is_digit = i <= group.len();
-            let digit = BASE64[(bits >> (18 - 6 * i)) as usize & 63];
-            text.push(if is_digit { digit.into() } else { '=' });
-        }
-    }
-    text
-}
-
 /// What the library calls itself where the user does not name a bot.
 pub const USER_AGENT: &str =
     concat!("DiscordBot (https://crates.io/crates/shardring, ", env!("CARGO_PKG_VERSION"), ")");
@@ -190,5 +176,3 @@ const VERSION: &[u8] = b"HTTP/1.1 ";
 
 /// Where `VERSION` has its minor number.
 const MINOR_VERSION_AT: usize = 7;
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -170,7 +170,7 @@ impl fmt::Display for UrlError {
 }
 
 /// Host (without brackets) and port text.
-fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
+pub(super) fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(UrlError::Host)?;
         host.parse::<core::net::Ipv6Addr>().map_err(|_| UrlError::Host)?;
@@ -192,7 +192,7 @@ fn split_authority(authority: &str) -> Result<(&str, Option<&str>), UrlError> {
     Ok((host, port))
 }
 
-fn parse_port(port: &str) -> Result<u16, UrlError> {
+pub(super) fn parse_port(port: &str) -> Result<u16, UrlError> {
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit()); // `parse` would take a plus
     let port = port.parse::<u16>().ok().filter(|&port| is_number && port > 0);
     port.ok_or(UrlError::Port)
