@@ -130,6 +130,23 @@ impl Proxy {
         self.credentials.is_some()
     }
 
+    /// The URL with its credentials, percent-encoded, for whoever dials by itself. Not to be shown.
+    pub(crate) fn to_url(&self) -> String {
+        let shown = self.to_string();
+        let (Some(Credentials { user, password }), Some((scheme, rest))) =
+            (&self.credentials, shown.split_once("://"))
+        else {
+            return shown;
+        };
+        let mut url = format!("{scheme}://");
+        encode(user, &mut url);
+        url.push(':');
+        encode(password, &mut url);
+        url.push('@');
+        url.push_str(rest);
+        url
+    }
+
     pub(super) const fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
@@ -153,6 +170,20 @@ impl Credentials {
             return Err(ProxyError::Credentials);
         }
         Ok(Self { user, password })
+    }
+}
+
+/// Appends `text`, all but unreserved characters percent-encoded (RFC 3986 §2.3).
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for nibble in [byte >> 4, byte & 15] {
+                out.push(char::from(b"0123456789ABCDEF"[usize::from(nibble)]));
+            }
+        }
     }
 }
 
