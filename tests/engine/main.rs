@@ -4,6 +4,7 @@ mod bad_input;
 mod faults;
 mod harness;
 mod life;
+mod proxies;
 mod reach;
 mod secure;
 mod strain;
