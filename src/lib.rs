@@ -191,8 +191,8 @@
 //! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]
-// Without the driver nobody calls what is there for it.
-#![cfg_attr(not(feature = "driver"), allow(dead_code))]
+// Without the driver, or discovery, nobody calls what is there for it.
+#![cfg_attr(not(all(feature = "driver", feature = "discovery")), allow(dead_code))]
 
 #[doc(hidden)]
 pub mod clock;

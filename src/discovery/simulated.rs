@@ -16,7 +16,7 @@ use crate::discovery::request::{HttpError, HttpGet, Request, Response};
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
     now: Rc<Cell<Time>>,
-    script: Rc<RefCell<VecDeque<(Duration, Result<Response, HttpError>)>>>,
+    script: Rc<RefCell<Script>>,
     asked: Rc<RefCell<Vec<(Time, Duration)>>>,
 }
 
@@ -57,3 +57,6 @@ impl Clock for Simulated {
         self.now.set(self.now.get().max(at));
     }
 }
+
+/// How long each answer takes, and the answer.
+type Script = VecDeque<(Duration, Result<Response, HttpError>)>;

@@ -86,9 +86,10 @@ impl Route {
             None => None,
         };
         #[cfg(feature = "tls")]
-        return Channel::new(tunnel, url.is_secure().then(|| (self.tls.clone(), url.host())));
+        let tls = url.is_secure().then(|| (self.tls.clone(), url.host()));
         #[cfg(not(feature = "tls"))]
-        return Channel::new(tunnel);
+        let tls = None;
+        Channel::new(tunnel, tls)
     }
 }
 
