@@ -39,7 +39,10 @@ use crate::clock::Rng;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
+use crate::shard::admission::{Admission, IN_FLIGHT_MAX};
+use crate::shard::budget::Budget;
 use crate::shard::identify::LocalGate;
+use crate::shard::session::Guards;
 use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory, ShardId};
 
@@ -192,7 +195,7 @@ impl Engine {
 }
 
 /// What all shards share.
-fn common(config: &Config, found: &Found) -> Result<Common, Error> {
+fn common(config: &Config, found: &Found, guards: Guards) -> Result<Common, Error> {
     let main_url = config.gateway_url.with_query(config.compression);
     let mut settings =
         SessionSettings::new(config.token.clone(), config.intents.bits(), main_url.to_string());
@@ -207,11 +210,10 @@ fn common(config: &Config, found: &Found) -> Result<Common, Error> {
     settings.close_wait = timeouts.close;
     settings.session_age_max = timeouts.session_age_max;
     settings.check().map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
-    let fleet = config.shards.ids().iter().map(|id| ShardId::new(*id, config.shards.total()));
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),
-        gate: Arc::new(LocalGate::with_fleet(config.max_concurrency.unwrap_or(1), fleet)),
+        guards,
         main_url,
         recommended_shards: found.info.as_ref().map(|info| info.shard_count),
         compression: config.compression,

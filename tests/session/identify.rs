@@ -214,10 +214,10 @@ fn a_shard_that_is_dropped_leaves_the_gate_free() {
     let mut world = World::with_settings(3, LocalGate::new(1), 6, script, settings());
     world.start();
     world.run(ms(20));
-    assert_eq!(world.gate.waiting(), 3);
+    assert_eq!(world.guards.gate.waiting(), 3);
     world.seats.truncate(1);
-    assert_eq!(world.gate.waiting(), 1);
+    assert_eq!(world.guards.gate.waiting(), 1);
     world.run(s(1));
     assert_eq!(world.state(0), State::Active);
-    assert_eq!(world.gate.waiting(), 0);
+    assert_eq!(world.guards.gate.waiting(), 0);
 }

@@ -1,6 +1,6 @@
 //! The harness: some sessions, their links, a peer, and one virtual clock for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use shardring::shard::close::LinkEnd;
 use shardring::shard::id::ShardId;
 use shardring::shard::identify::LocalGate;
 use shardring::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
-use shardring::shard::session::Session;
+use shardring::shard::session::{Guards, Session};
 use shardring::shard::settings::SessionSettings;
 use shardring::shard::token::Token;
 
@@ -65,6 +65,7 @@ pub(crate) struct Seat {
     /// Changes with every link; what belongs to an old one is dropped.
     pub(crate) link: u64,
     up: bool,
+    armed: Option<Time>,
 }
 
 enum Event {
@@ -75,10 +76,16 @@ enum Event {
 pub(crate) struct World<P> {
     pub(crate) now: Time,
     pub(crate) seats: Vec<Seat>,
-    pub(crate) gate: Arc<LocalGate>,
+    pub(crate) guards: Guards,
     pub(crate) peer: P,
+    /// Inputs so far.
+    pub(crate) steps: u64,
+    /// After how many inputs the dearer invariants, which look at every shard, are checked.
+    pub(crate) check_each: u64,
     events: BTreeMap<(Time, u64), Event>,
     count: u64,
+    /// When each seat wants to be woken.
+    deadlines: BTreeSet<(Time, usize)>,
 }
 
 impl<P: Peer> World<P> {
@@ -93,24 +100,43 @@ impl<P: Peer> World<P> {
         peer: P,
         settings: SessionSettings,
     ) -> Self {
-        let gate = Arc::new(gate);
+        let guards = Guards { gate: Arc::new(gate), ..Guards::local(1, TOTAL) };
+        let ids = (0..shards).map(|id| ShardId::new(id, shards));
+        Self::with_guards(ids, guards, seed, peer, settings)
+    }
+
+    pub(crate) fn with_guards(
+        shards: impl IntoIterator<Item = ShardId>,
+        guards: Guards,
+        seed: u64,
+        peer: P,
+        settings: SessionSettings,
+    ) -> Self {
         let settings = Arc::new(settings);
-        let seats = (0..shards)
-            .map(|id| Seat {
-                session: Session::new(
-                    ShardId::new(id, shards),
-                    settings.clone(),
-                    gate.clone(),
-                    seed.wrapping_mul(1_000_003) + u64::from(id),
-                ),
-                seen: Vec::new(),
-                unread: Duration::ZERO,
-                link: 0,
-                up: false,
-            })
-            .collect();
-        let now = Time::ZERO + ms(1000);
-        Self { now, seats, gate, peer, events: BTreeMap::new(), count: 0 }
+        let seats = shards.into_iter().map(|shard| Seat {
+            session: Session::new(
+                shard,
+                settings.clone(),
+                guards.clone(),
+                seed.wrapping_mul(1_000_003) + u64::from(shard.id),
+            ),
+            seen: Vec::new(),
+            unread: Duration::ZERO,
+            link: 0,
+            up: false,
+            armed: None,
+        });
+        Self {
+            now: Time::ZERO + ms(1000),
+            seats: seats.collect(),
+            guards,
+            peer,
+            steps: 0,
+            check_each: 1,
+            events: BTreeMap::new(),
+            count: 0,
+            deadlines: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn start(&mut self) {
@@ -215,7 +241,24 @@ impl<P: Peer> World<P> {
         }
         assert_eq!(self.seats[at].session.counters().notices_missed, 0);
         self.seats[at].session.invariants();
-        self.gate.invariants();
+        self.arm(at);
+        self.steps += 1;
+        self.guards.admission.invariants();
+        self.guards.budget.invariants();
+        if self.steps.is_multiple_of(self.check_each) {
+            self.guards.gate.invariants();
+            self.guards.admission.invariants_of_each();
+        }
+    }
+
+    /// Notes when the seat wants to be woken.
+    fn arm(&mut self, at: usize) {
+        let deadline = self.seats[at].session.poll_deadline();
+        let armed = std::mem::replace(&mut self.seats[at].armed, deadline);
+        if armed != deadline {
+            armed.map(|when| self.deadlines.remove(&(when, at)));
+            deadline.map(|when| self.deadlines.insert((when, at)));
+        }
     }
 
     pub(crate) fn schedule(&mut self, at: usize, acts: Vec<(Duration, Act)>) {
@@ -235,9 +278,7 @@ impl<P: Peer> World<P> {
         let end = self.now + span;
         let mut spins = (Time::ZERO, 0);
         loop {
-            let deadline = (0..self.seats.len())
-                .filter_map(|at| Some((self.seats[at].session.poll_deadline()?, at)))
-                .min();
+            let deadline = self.deadlines.first().copied();
             let event = self.events.keys().next().copied();
             let next = [deadline.map(|(when, _)| when), event.map(|(when, _)| when)];
             let Some(next) = next.into_iter().flatten().min().filter(|next| *next <= end) else {
@@ -261,6 +302,8 @@ impl<P: Peer> World<P> {
                         }
                     }
                 }
+            } else if let Some((_, at)) = deadline.filter(|(_, at)| *at >= self.seats.len()) {
+                self.deadlines.retain(|(_, other)| *other != at); // its seat was taken away
             } else if let Some((_, at)) = deadline {
                 let unread = self.seats[at].unread;
                 self.input(at, |session, now| session.expire(now, unread));
@@ -436,6 +479,9 @@ pub(crate) fn active(seed: u64, script: Script) -> World<Script> {
     assert_eq!(world.state(0), State::Active);
     world
 }
+
+/// IDENTIFYs that a day has, where a test is not about that.
+pub(crate) const TOTAL: u32 = 100_000;
 
 pub(crate) fn settings() -> SessionSettings {
     SessionSettings::new(Token::new(SECRET).unwrap(), 513, "wss://main.test")
