@@ -19,6 +19,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, WebSocket};
 use tungstenite::{Error, Message};
 use zlib_rs::{Inflate, InflateFlush};
+use zstd_safe::{DCtx, DParameter};
 
 /// What came from the gateway.
 #[derive(Clone, Debug)]
@@ -102,7 +103,7 @@ pub fn handshake(url: &str, name: &str, trust: &Trust) -> io::Result<Wire> {
 enum Decoder {
     Text,
     Zlib(Inflate),
-    Zstd(zstd_safe::DCtx<'static>),
+    Zstd(DCtx<'static>),
 }
 
 pub struct Client {
@@ -113,6 +114,8 @@ pub struct Client {
     pub session_id: String,
     /// Bytes of binary messages received.
     pub binary_bytes: u64,
+    /// zstd frames that ended.
+    pub frames_ended: u64,
 }
 
 impl Client {
@@ -136,7 +139,9 @@ impl Client {
         let decoder = if query.contains("zlib-stream") {
             Decoder::Zlib(Inflate::new(true, 15))
         } else if query.contains("zstd-stream") {
-            Decoder::Zstd(zstd_safe::DCtx::create())
+            let mut context = DCtx::create();
+            context.set_parameter(DParameter::WindowLogMax(18)).expect("a parameter");
+            Decoder::Zstd(context)
         } else {
             Decoder::Text
         };
@@ -147,6 +152,7 @@ impl Client {
             last_s: None,
             session_id: String::new(),
             binary_bytes: 0,
+            frames_ended: 0,
         }
     }
 
@@ -187,7 +193,9 @@ impl Client {
                     }
                     let text = match &mut self.decoder {
                         Decoder::Zlib(inflate) => inflated(inflate, &self.compressed),
-                        Decoder::Zstd(context) => decompressed(context, &self.compressed),
+                        Decoder::Zstd(context) => {
+                            decompressed(context, &self.compressed, &mut self.frames_ended)
+                        }
                         Decoder::Text => panic!("binary without compression"),
                     };
                     self.compressed.clear();
@@ -310,13 +318,14 @@ fn inflated(inflate: &mut Inflate, compressed: &[u8]) -> Vec<u8> {
     }
 }
 
-fn decompressed(context: &mut zstd_safe::DCtx<'_>, compressed: &[u8]) -> Vec<u8> {
+fn decompressed(context: &mut DCtx<'_>, compressed: &[u8], frames_ended: &mut u64) -> Vec<u8> {
     let mut text = Vec::new();
     let mut piece = vec![0; 1 << 20];
     let mut input = zstd_safe::InBuffer::around(compressed);
     loop {
         let mut output = zstd_safe::OutBuffer::around(&mut piece[..]);
-        context.decompress_stream(&mut output, &mut input).expect("one continuing zstd stream");
+        let left = context.decompress_stream(&mut output, &mut input).expect("a zstd stream");
+        *frames_ended += u64::from(left == 0);
         let count = output.pos();
         text.extend_from_slice(&piece[..count]);
         if input.pos() == compressed.len() && count < piece.len() {
