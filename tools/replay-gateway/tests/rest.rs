@@ -244,9 +244,7 @@ fn the_session_starts_count_down_with_identifies_and_begin_anew_after_the_reset(
 fn in_an_outage_every_request_is_answered_by_503() {
     let gateway = gateway().spawn().expect("spawn");
     gateway.outage(Host::Main, Outage::Unavailable);
-    gateway.stats();
     assert_eq!(Http::new(&gateway).bot().status, 503);
     gateway.outage(Host::Main, Outage::None);
-    gateway.stats();
     assert_eq!(Http::new(&gateway).bot().status, 200);
 }
