@@ -1,13 +1,14 @@
-//! From a payload's text to the frames of one connection: text, zlib-stream, payload compression,
-//! and the odd framings that faults ask for. Owns the connection's zlib context; no sockets.
+//! From a payload's text to the frames of one connection: text, zlib-stream, zstd-stream, payload
+//! compression, and the odd framings that faults ask for. Owns the connection's context; no sockets.
 //!
 //! Invariant: the compressed bytes of a connection, in the order in which they were queued, are
-//! one zlib stream. A context is always made for raw deflate (the two header bytes are written by
+//! one zlib stream (or one zstd frame: `zstd`). A zlib context is always made for raw deflate (the two header bytes are written by
 //! hand), so that dropping it and starting a fresh one is what a full flush is to the reader.
 
-use crate::config::Framing;
+use crate::config::{Framing, ZstdFrames};
 use crate::frame::{self, BINARY, FIN, TEXT};
 use crate::out::OutQueue;
+use crate::zstd::Zstd;
 use std::sync::Arc;
 use zlib_rs::{Deflate, DeflateFlush};
 
@@ -18,12 +19,33 @@ pub(crate) enum Compression {
     None,
     /// Transport compression: binary frames, one context for the connection.
     ZlibStream,
+    /// Transport compression: binary frames, one decoder for the connection.
+    ZstdStream(ZstdFrames),
 }
 
-/// Idle zlib contexts (some 270 KB each), lent to the connections that compress live.
+impl Compression {
+    /// All there are.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::None,
+        Self::ZlibStream,
+        Self::ZstdStream(ZstdFrames::Endless),
+        Self::ZstdStream(ZstdFrames::EachMessage),
+    ];
+
+    /// Whether a message can refer to those before it.
+    pub(crate) fn is_continuous(self) -> bool {
+        !matches!(self, Self::None | Self::ZstdStream(ZstdFrames::EachMessage))
+    }
+}
+
+/// Idle contexts (some 270 KB of zlib each, up to 1 MB of zstd), lent to the connections that
+/// compress live.
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: Vec<Deflate>,
+    idle_zstd: Vec<Zstd>,
+    /// zstd contexts that connections hold.
+    lent_zstd: usize,
     buffer: Vec<u8>,
 }
 
@@ -43,6 +65,24 @@ impl Pool {
             self.idle.push(deflate);
         }
     }
+
+    fn take_zstd(&mut self) -> Zstd {
+        self.lent_zstd += 1;
+        match self.idle_zstd.pop() {
+            Some(mut zstd) => {
+                zstd.begin_anew();
+                zstd
+            }
+            None => Zstd::new(),
+        }
+    }
+
+    fn give_zstd(&mut self, zstd: Zstd) {
+        self.lent_zstd -= 1;
+        if self.idle_zstd.len() < POOL_MAX {
+            self.idle_zstd.push(zstd);
+        }
+    }
 }
 
 /// The encoder of one connection.
@@ -52,6 +92,7 @@ pub(crate) struct Codec {
     payload_compression: bool,
     header_sent: bool,
     deflate: Option<Deflate>,
+    zstd: Option<Zstd>,
     /// How messages are cut into frames; `Whole` but for faults.
     pub(crate) framing: Framing,
 }
@@ -59,7 +100,14 @@ pub(crate) struct Codec {
 impl Codec {
     /// The encoder of a fresh connection.
     pub(crate) fn new(compression: Compression, framing: Framing) -> Self {
-        Self { compression, payload_compression: false, header_sent: false, deflate: None, framing }
+        Self {
+            compression,
+            payload_compression: false,
+            header_sent: false,
+            deflate: None,
+            zstd: None,
+            framing,
+        }
     }
 
     /// What the connection's URL asked for.
@@ -87,7 +135,7 @@ impl Codec {
                 self.cut(BINARY, &pool.buffer, out);
             }
             Compression::None => self.cut(TEXT, text, out),
-            Compression::ZlibStream => {
+            Compression::ZlibStream | Compression::ZstdStream(_) => {
                 let mut bytes = std::mem::take(&mut pool.buffer);
                 bytes.clear();
                 self.compress(pool, text, &mut bytes);
@@ -109,12 +157,17 @@ impl Codec {
         let (first, end) = match self.compression {
             Compression::None => (TEXT, &tail.text),
             Compression::ZlibStream => (BINARY, &tail.deflated),
+            Compression::ZstdStream(ZstdFrames::Endless) => (BINARY, &tail.zstd),
+            // A frame cannot be shared in part.
+            Compression::ZstdStream(ZstdFrames::EachMessage) => {
+                return self.encode(pool, &[text, tail.text.as_slice()].concat(), out);
+            }
         };
         let mut bytes = std::mem::take(&mut pool.buffer);
         bytes.clear();
         match self.compression {
             Compression::None => bytes.extend_from_slice(text),
-            Compression::ZlibStream => self.compress(pool, text, &mut bytes),
+            _ => self.compress(pool, text, &mut bytes),
         }
         out.append(|buffer| {
             frame::write_header(first, bytes.len() + end.len(), buffer);
@@ -125,15 +178,28 @@ impl Codec {
         self.rest(pool);
     }
 
-    /// Forgets the zlib context: what follows refers to nothing before. Called where a shared
+    /// Forgets the context: what follows refers to nothing before. Called where a shared
     /// block begins, and after anything that this context did not see.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         if let Some(deflate) = self.deflate.take() {
             pool.give(deflate);
         }
+        if let Some(zstd) = self.zstd.take() {
+            pool.give_zstd(zstd);
+        }
     }
 
     fn compress(&mut self, pool: &mut Pool, text: &[u8], bytes: &mut Vec<u8>) {
+        if let Compression::ZstdStream(frames) = self.compression {
+            let zstd = self.zstd.get_or_insert_with(|| pool.take_zstd());
+            let first = !std::mem::replace(&mut self.header_sent, true);
+            zstd.message(frames, first, text, bytes);
+            // Who may not keep one gives it back at once; so does a frame that has ended.
+            if frames == ZstdFrames::EachMessage || pool.lent_zstd > LENT_MAX {
+                self.rest(pool);
+            }
+            return;
+        }
         if !self.header_sent {
             bytes.extend_from_slice(&ZLIB_HEADER);
             self.header_sent = true;
@@ -182,6 +248,8 @@ pub(crate) struct SharedTail {
     pub(crate) text: Arc<Vec<u8>>,
     /// Raw deflate from a fresh context, with a sync flush at the end.
     pub(crate) deflated: Arc<Vec<u8>>,
+    /// Blocks of a fresh zstd context for the middle of a frame, flushed.
+    pub(crate) zstd: Arc<Vec<u8>>,
 }
 
 impl SharedTail {
@@ -190,7 +258,10 @@ impl SharedTail {
         let mut deflated = Vec::new();
         let mut deflate = Deflate::new(ZLIB_LEVEL, false, 15);
         deflate_into(&mut deflate, text.as_bytes(), DeflateFlush::SyncFlush, &mut deflated);
-        Self { text: Arc::new(text.into_bytes()), deflated: Arc::new(deflated) }
+        let mut zstd = Vec::new();
+        Zstd::new().message(ZstdFrames::Endless, false, text.as_bytes(), &mut zstd);
+        let (deflated, zstd) = (Arc::new(deflated), Arc::new(zstd));
+        Self { text: Arc::new(text.into_bytes()), deflated, zstd }
     }
 }
 
@@ -234,5 +305,8 @@ pub(crate) const ZLIB_HEADER: [u8; 2] = [0x78, 0x9c];
 pub(crate) const ZLIB_LEVEL: i32 = 6;
 /// Idle contexts kept.
 const POOL_MAX: usize = 64;
+/// zstd contexts that connections may keep between messages, 1 GB in all if each is made full use
+/// of; the connections beyond compress each message by itself.
+const LENT_MAX: usize = 1_024;
 /// Payloads up to this many bytes are not worth a whole zlib stream of their own.
 const PAYLOAD_MIN: usize = 512;

@@ -221,7 +221,18 @@ pub enum ResumeUrl {
 }
 
 /// How a zstd-stream is framed; the window is 2^17 bytes in either case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Deserialize,
+    serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ZstdFrames {
     /// One frame that never ends, flushed with each message: Discord's way.

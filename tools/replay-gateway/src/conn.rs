@@ -65,6 +65,8 @@ pub(crate) struct Conn {
     pub(crate) traffic_sent: u64,
     pub(crate) armed: Vec<(When, Action)>,
     pub(crate) doom: Option<Doom>,
+    /// What becomes of it once an answer that is late has been released.
+    pub(crate) doom_after: Option<Doom>,
     /// To be done to the records of TLS once what is queued has been written.
     pub(crate) tls_fault: Option<TlsFault>,
     /// Where it came in.
@@ -108,6 +110,7 @@ impl Conn {
             traffic_sent: 0,
             armed: Vec::new(),
             doom: None,
+            doom_after: None,
             tls_fault: None,
             host: Host::Main,
             queued: false,
@@ -124,7 +127,7 @@ impl Conn {
         if self.phase != Phase::Open {
             return;
         }
-        let between_frames = self.codec.compression() == Compression::None;
+        let between_frames = !self.codec.compression().is_continuous();
         if self.block.is_some() && !between_frames && self.waiting.len() < WAITING_MAX {
             self.waiting.push_back(text.to_owned());
             return;

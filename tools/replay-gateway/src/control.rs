@@ -33,8 +33,8 @@ pub(crate) enum Command {
     Act(Target, Action),
     PauseAcks(Target, bool),
     Revive(Target),
-    Outage(Host, Outage),
-    Cut(Option<(u32, u32)>, Cut),
+    Outage(Host, Outage, Sender<()>),
+    Cut(Option<(u32, u32)>, Cut, Sender<()>),
     EndSessions(Target),
     Stats(Sender<Stats>),
     Ledger(Sender<Vec<Record>>),
@@ -122,9 +122,9 @@ impl GatewayHandle {
     }
 
     /// Puts a host out of order, or in order again ([`Outage::None`]), on the same port. Open
-    /// connections stay open: see [`GatewayHandle::cut_all`].
+    /// connections stay open: see [`GatewayHandle::cut_all`]. It is so when this returns.
     pub fn outage(&self, host: Host, outage: Outage) {
-        self.order(Command::Outage(host, outage));
+        self.ask(|done| Command::Outage(host, outage, done));
     }
 
     /// [`Outage::Refuse`] of the main host, or its end.
@@ -132,7 +132,8 @@ impl GatewayHandle {
         self.outage(Host::Main, if accepting { Outage::None } else { Outage::Refuse });
     }
 
-    /// Cuts the connections of these shards, all at once, on either host.
+    /// Cuts the connections of these shards, all at once, on either host. It is done when this
+    /// returns.
     pub fn cut(&self, shards: impl RangeBounds<u32>, how: Cut) {
         let first = match shards.start_bound() {
             Bound::Included(first) => *first,
@@ -145,12 +146,12 @@ impl GatewayHandle {
             Bound::Excluded(after) => after - 1,
             Bound::Unbounded => u32::MAX,
         };
-        self.order(Command::Cut(Some((first, last)), how));
+        self.ask(|done| Command::Cut(Some((first, last)), how, done));
     }
 
-    /// Cuts every connection, those without a shard too.
+    /// Cuts every connection, those without a shard too. It is done when this returns.
     pub fn cut_all(&self, how: Cut) {
-        self.order(Command::Cut(None, how));
+        self.ask(|done| Command::Cut(None, how, done));
     }
 
     /// Forgets the target's sessions without a word: a later RESUME finds none.
@@ -257,8 +258,15 @@ pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
             // What came in the meantime was not told again by the poll: read it now.
             (0..server.links.len()).for_each(|slot| server.on_readable(slot, false));
         }
-        Command::Outage(host, outage) => server.set_outage(host, outage),
-        Command::Cut(shards, how) => server.cut(shards, how),
+        // Who asked may have given up waiting.
+        Command::Outage(host, outage, done) => {
+            server.set_outage(host, outage);
+            drop(done.send(()));
+        }
+        Command::Cut(shards, how, done) => {
+            server.cut(shards, how);
+            drop(done.send(()));
+        }
         Command::EndSessions(target) => {
             for slot in 0..server.core.sessions.len() {
                 let shard = server.core.session(slot).map(|session| session.shard.0);

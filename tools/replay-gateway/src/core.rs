@@ -94,6 +94,8 @@ pub(crate) struct Core {
     cpu_at_start: Option<Cpu>,
     first_want_ns: Option<u64>,
     pub(crate) ready_sessions: u32,
+    /// As many as `recommended_shards` have been READY once.
+    pub(crate) all_ready: bool,
     pub(crate) url: String,
     pub(crate) resume_url: Option<String>,
     pub(crate) refused_url: String,
@@ -162,6 +164,7 @@ impl Core {
             cpu_at_start: None,
             first_want_ns: None,
             ready_sessions: 0,
+            all_ready: false,
             url: place.url(place.addr),
             resume_url: place.resume_addr.map(|addr| place.url(addr)),
             refused_url,

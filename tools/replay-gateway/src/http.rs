@@ -1,89 +1,178 @@
-//! The HTTP side of the port: GET /gateway, GET /gateway/bot, GET /replay/traffic, and the
-//! upgrade. Text in, text out; no sockets.
+//! The HTTP side of the port: requests are read (keep-alive, bodies within a bound), answered by
+//! `rest`, or upgraded to a WebSocket. Bytes in, bytes out; no sockets.
 
 use crate::codec::{Codec, Compression};
-use crate::conn::{Conn, Phase};
+use crate::conn::{Conn, Doom, Phase};
 use crate::core::Core;
-use crate::fault;
 use crate::faults::When;
+use crate::outage::Outage;
+use crate::{fault, rest};
+use serde_json::Value;
 use tungstenite::handshake::machine::TryParse as _;
-use tungstenite::handshake::server::{Request, create_response, write_response};
+use tungstenite::handshake::server::{Request as UpgradeRequest, create_response, write_response};
 
-/// Looks for a whole request in the connection's input and answers it.
-pub(crate) fn on_input(core: &mut Core, conn: &mut Conn) {
-    match Request::try_parse(&conn.input) {
-        Ok(None) if conn.input.len() <= REQUEST_BYTES_MAX => {}
-        Ok(None) => refuse(core, conn, 431, "Request Header Fields Too Large", "{}"),
-        Err(_) => refuse(core, conn, 400, "Bad Request", "{}"),
-        Ok(Some((len, request))) => {
-            conn.input.drain(..len);
-            answer(core, conn, &request);
+/// A request, whole.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) keep_alive: bool,
+}
+
+impl Request {
+    /// A header's value; the first, if there are many.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
+        self.headers.iter().find(same).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter of the query, as it stands there.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let pair = |pair: &'_ str| pair.strip_prefix(name)?.strip_prefix('=').map(str::len);
+        let found = self.query.split('&').find(|text| pair(text).is_some())?;
+        Some(&found[name.len() + 1..])
+    }
+
+    /// Reads the head.
+    fn parse(head: &str) -> Option<Self> {
+        let mut lines = head.split("\r\n");
+        let mut first = lines.next()?.split(' ');
+        let (method, target, version) = (first.next()?, first.next()?, first.next()?);
+        if !matches!(version, "HTTP/1.1" | "HTTP/1.0") || first.next().is_some() {
+            return None;
         }
+        let mut headers = Vec::new();
+        for line in lines.filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':')?;
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut request = Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            body: Vec::new(),
+            keep_alive: false,
+        };
+        let connection = request.header("Connection").unwrap_or("").to_ascii_lowercase();
+        request.keep_alive = match version {
+            "HTTP/1.1" => !connection.contains("close"),
+            _ => connection.contains("keep-alive"),
+        };
+        Some(request)
     }
 }
 
-fn answer(core: &mut Core, conn: &mut Conn, request: &Request) {
-    match request.uri().path() {
-        "/api/v10/gateway" => {
-            let body = format!(r#"{{"url":"{}"}}"#, core.url);
-            core.stats.http_requests += 1;
-            respond(conn, 200, "OK", &body);
+/// An answer with a body of JSON.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// Success.
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
+        Self { status: 200, headers: Vec::new(), body: body.into() }
+    }
+
+    /// An error in Discord's shape.
+    pub(crate) fn error(status: u16, message: &str, code: u32) -> Self {
+        let body = serde_json::json!({ "message": message, "code": code }).to_string();
+        Self { status, headers: Vec::new(), body }
+    }
+
+    /// An error whose message is its status.
+    pub(crate) fn status(status: u16) -> Self {
+        Self::error(status, &format!("{status}: {}", reason(status)), 0)
+    }
+}
+
+/// Answers the whole requests that stand in the connection's input, in order.
+pub(crate) fn on_input(core: &mut Core, conn: &mut Conn) {
+    while conn.phase == Phase::Http && conn.doom.is_none() && !conn.out.held && !conn.zombie {
+        let head_end = conn.input.windows(4).position(|four| four == b"\r\n\r\n");
+        let Some(head_end) = head_end else {
+            if conn.input.len() > HEAD_BYTES_MAX {
+                refuse(core, conn, Response::status(431));
+            }
+            return;
+        };
+        let head = std::str::from_utf8(&conn.input[..head_end]).ok().and_then(Request::parse);
+        let Some(mut request) = head else {
+            return refuse(core, conn, Response::status(400));
+        };
+        let body_len = match body_len(&request) {
+            Ok(len) => len,
+            Err(status) => return refuse(core, conn, Response::status(status)),
+        };
+        let end = head_end + 4 + body_len;
+        if conn.input.len() < end {
+            return;
         }
-        "/api/v10/gateway/bot" => gateway_bot(core, conn, request),
+        request.body = conn.input[head_end + 4..end].to_vec();
+        let bytes: Vec<u8> = conn.input.drain(..end).collect();
+        conn.last_heartbeat_ns = core.now_ns;
+        answer(core, conn, &request, &bytes);
+    }
+}
+
+/// The length of a request's body, or the status that refuses it.
+fn body_len(request: &Request) -> Result<usize, u16> {
+    if request.header("Transfer-Encoding").is_some() {
+        return Err(411);
+    }
+    match request.header("Content-Length").map(str::parse) {
+        None => Ok(0),
+        Some(Ok(len)) if len <= BODY_BYTES_MAX => Ok(len),
+        Some(Ok(_)) => Err(413),
+        Some(Err(_)) => Err(400),
+    }
+}
+
+fn answer(core: &mut Core, conn: &mut Conn, request: &Request, bytes: &[u8]) {
+    let unavailable = core.outage_of(conn.host) == Outage::Unavailable;
+    if unavailable || request.path.starts_with("/unavailable") {
+        return refuse(core, conn, Response::status(503));
+    }
+    match request.path.as_str() {
         "/replay/traffic" => {
             let mut body = String::new();
             core.write_traffic_info(None, &mut body);
-            respond(conn, 200, "OK", &body);
+            respond(conn, request.keep_alive, &Response::ok(body));
         }
-        path if path.starts_with("/unavailable") => {
-            refuse(core, conn, 503, "Service Unavailable", "{}");
-        }
-        _ => upgrade(core, conn, request),
+        path if path == "/api" || path.starts_with("/api/") => rest::answer(core, conn, request),
+        _ => upgrade(core, conn, request, bytes),
     }
 }
 
-fn gateway_bot(core: &mut Core, conn: &mut Conn, request: &Request) {
-    let given = header(request, "Authorization").and_then(|value| value.strip_prefix("Bot "));
-    let right = match (&core.config.token, given) {
-        (Some(token), Some(given)) => token == given,
-        (None, Some(given)) => !given.is_empty(),
-        (_, None) => false,
-    };
-    if !right || core.token_revoked {
-        let body = r#"{"message":"401: Unauthorized","code":0}"#;
-        return refuse(core, conn, 401, "Unauthorized", body);
+fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request, bytes: &[u8]) {
+    if request.header("Upgrade").is_none() {
+        return refuse(core, conn, Response::status(if request.path == "/" { 400 } else { 404 }));
     }
-    let total = core.config.session_starts_total;
-    let remaining = u64::from(total).saturating_sub(core.session_starts);
-    let body = format!(
-        r#"{{"url":"{}","shards":{},"session_start_limit":{{"total":{total},"remaining":{remaining},"reset_after":86400000,"max_concurrency":{}}}}}"#,
-        core.url,
-        core.config.recommended_shards,
-        core.config.max_concurrency.max(1)
-    );
-    core.stats.http_requests += 1;
-    respond(conn, 200, "OK", &body);
-}
-
-fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request) {
-    let Ok(mut response) = create_response(request) else {
-        return refuse(core, conn, 400, "Bad Request", "{}");
+    let parsed = UpgradeRequest::try_parse(bytes).ok().flatten();
+    let Some(Ok(mut response)) = parsed.map(|(_, request)| create_response(&request)) else {
+        return refuse(core, conn, Response::status(400));
     };
-    if header(request, "User-Agent").is_none_or(str::is_empty) {
-        let body = r#"{"message":"a User-Agent is compulsory","code":0}"#;
-        return refuse(core, conn, 403, "Forbidden", body);
+    if request.header("User-Agent").is_none_or(str::is_empty) {
+        return refuse(core, conn, Response::error(403, "a User-Agent is compulsory", 0));
     }
-    let query = request.uri().query().unwrap_or("");
-    let compression = match parameter(query, "compress") {
+    let compression = match request.parameter("compress") {
         None | Some("") => Compression::None,
         Some("zlib-stream") => Compression::ZlibStream,
-        Some(_) => return refuse(core, conn, 400, "Bad Request", r#"{"compress":["unknown"]}"#),
+        Some("zstd-stream") => Compression::ZstdStream(core.config.zstd_frames),
+        Some(_) => return refuse(core, conn, Response::error(400, "unknown compression", 0)),
     };
-    if !matches!(parameter(query, "encoding"), None | Some("json")) {
-        return refuse(core, conn, 400, "Bad Request", r#"{"encoding":["only json here"]}"#);
+    if !matches!(request.parameter("encoding"), None | Some("json")) {
+        return refuse(core, conn, Response::error(400, "only encoding=json here", 0));
     }
     // What was asked for besides is not granted: no extension, no subprotocol.
-    response.headers_mut().insert("Server", http_value());
+    let server = tungstenite::http::HeaderValue::from_static("replay-gateway");
+    response.headers_mut().insert("Server", server);
     conn.out.append(|bytes| {
         // Writing to a Vec cannot fail, and the headers are our own text.
         let _ = write_response(bytes, &response);
@@ -93,7 +182,7 @@ fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request) {
     conn.codec = Codec::new(compression, core.config.framing);
     conn.last_heartbeat_ns = core.now_ns;
     fault::arm_at_upgrade(core, conn);
-    if parameter(query, "v") != Some("10") {
+    if request.parameter("v") != Some("10") {
         return conn.close(4012, "Invalid API version.");
     }
     if !fault::fire(core, conn, When::Upgrade) {
@@ -105,35 +194,62 @@ fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request) {
     }
 }
 
-fn http_value() -> tungstenite::http::HeaderValue {
-    tungstenite::http::HeaderValue::from_static("replay-gateway")
-}
-
-fn refuse(core: &mut Core, conn: &mut Conn, status: u16, reason: &str, body: &str) {
+/// Answers with an error and ends the connection.
+fn refuse(core: &mut Core, conn: &mut Conn, response: Response) {
     core.stats.http_errors += 1;
-    respond(conn, status, reason, body);
+    respond(conn, false, &response);
 }
 
-fn respond(conn: &mut Conn, status: u16, reason: &str, body: &str) {
-    let head = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
+/// Queues an answer; without `keep_alive` it is the connection's last.
+pub(crate) fn respond(conn: &mut Conn, keep_alive: bool, response: &Response) {
+    let Response { status, headers, body } = response;
+    let connection = if keep_alive { "keep-alive" } else { "close" };
+    let mut head = format!(
+        "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: {connection}\r\nVia: 1.1 replay-gateway\r\n",
+        reason(*status),
         body.len()
     );
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
     conn.out.append(|bytes| {
         bytes.extend_from_slice(head.as_bytes());
         bytes.extend_from_slice(body.as_bytes());
     });
-    conn.doom = Some(crate::conn::Doom::Fin);
+    if !keep_alive {
+        conn.doom = Some(Doom::Fin);
+    }
 }
 
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
+/// A body's JSON, if it is any.
+pub(crate) fn json_of(request: &Request) -> Option<Value> {
+    serde_json::from_slice(&request.body).ok()
 }
 
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
 }
 
-/// A request is no longer than this.
-const REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// The head of a request is no longer than this.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Nor its body than this.
+const BODY_BYTES_MAX: usize = 1 << 20;

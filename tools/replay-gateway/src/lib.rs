@@ -42,6 +42,7 @@ mod payload;
 mod protocol;
 mod pump;
 mod requests;
+mod rest;
 mod server;
 mod session;
 mod stats;
@@ -49,6 +50,7 @@ mod stream;
 mod timers;
 mod tls;
 pub mod traffic;
+mod zstd;
 
 pub use config::{
     Builder, Canary, CanaryKind, CaptureConfig, Config, Framing, LedgerTo, ResumeUrl, Start,

@@ -2,7 +2,7 @@
 //! threads and shared by every session of one variant. Compressing at level 6 costs some 20 µs an
 //! event, writing prepared bytes some 50 ns; without blocks the gateway would be the bottleneck.
 //!
-//! Invariant: a block of compressed frames starts from a fresh zlib context, so it may follow
+//! Invariant: a block of compressed frames starts from a fresh context, so it may follow
 //! anything; nothing may come between its frames. Blocks never outlive their byte bound: the
 //! makers wait until sessions have passed the oldest ones.
 
@@ -10,6 +10,7 @@ use crate::codec::{Compression, ZLIB_LEVEL, deflate_into};
 use crate::frame::{BINARY, TEXT, write_header};
 use crate::ledger;
 use crate::traffic::{BLOCK_EVENTS, Traffic};
+use crate::zstd::Zstd;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -38,11 +39,11 @@ impl Block {
     fn make(key: StreamKey, index: u64, count: u64) -> Self {
         let mut bytes = Vec::with_capacity(match key.compression {
             Compression::None => 1_400 * count as usize,
-            Compression::ZlibStream => 320 * count as usize,
+            Compression::ZlibStream | Compression::ZstdStream(_) => 320 * count as usize,
         });
         let (mut ends, mut marks) = (Vec::new(), Vec::new());
         let (mut text, mut deflated) = (String::new(), Vec::new());
-        let mut deflate = Deflate::new(ZLIB_LEVEL, false, 15);
+        let (mut deflate, mut zstd) = (None, None);
         for k in index * BLOCK_EVENTS..index * BLOCK_EVENTS + count {
             text.clear();
             let written = key.traffic.write_payload(k, key.first_s + k, &mut text);
@@ -54,7 +55,16 @@ impl Block {
                 Compression::ZlibStream => {
                     deflated.clear();
                     let flush = DeflateFlush::SyncFlush;
-                    deflate_into(&mut deflate, text.as_bytes(), flush, &mut deflated);
+                    let new = || Deflate::new(ZLIB_LEVEL, false, 15);
+                    let context = deflate.get_or_insert_with(new);
+                    deflate_into(context, text.as_bytes(), flush, &mut deflated);
+                    write_header(BINARY, deflated.len(), &mut bytes);
+                    bytes.extend_from_slice(&deflated);
+                }
+                Compression::ZstdStream(frames) => {
+                    deflated.clear();
+                    let context = zstd.get_or_insert_with(Zstd::new);
+                    context.message(frames, false, text.as_bytes(), &mut deflated);
                     write_header(BINARY, deflated.len(), &mut bytes);
                     bytes.extend_from_slice(&deflated);
                 }

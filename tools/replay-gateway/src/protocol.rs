@@ -5,6 +5,7 @@ use crate::config::UnknownSession;
 use crate::conn::{Conn, Phase};
 use crate::core::{BOT_ID, Core, Effect};
 use crate::faults::When;
+use crate::outage::Host;
 use crate::stats::note;
 use crate::{fault, intents, requests};
 use serde_json::Value;
@@ -64,11 +65,26 @@ fn heartbeat(core: &mut Core, conn: &mut Conn, d: &Value) {
         return conn.close(4002, "Heartbeat with a bad sequence.");
     }
     core.stats.heartbeats += 1;
+    note_gap(core, conn);
     conn.last_heartbeat_ns = core.now_ns;
     fault::fire(core, conn, When::Heartbeat);
     if !conn.withhold_acks && !conn.zombie && conn.phase == Phase::Open {
         conn.send(&mut core.pool, r#"{"t":null,"s":null,"op":11,"d":null}"#);
         core.stats.acks += 1;
+    }
+}
+
+/// How long the connection was without a heartbeat; a client that was asked for one may be early.
+fn note_gap(core: &mut Core, conn: &Conn) {
+    let gap_ms = core.now_ns.saturating_sub(conn.last_heartbeat_ns) / 1_000_000;
+    let config = &core.config;
+    let overdue_ms = u64::from(config.heartbeat_interval_ms) + u64::from(config.heartbeat_grace_ms);
+    let overdue = gap_ms > overdue_ms;
+    core.stats.heartbeats_overdue += u64::from(overdue);
+    if let Some(shard) = conn.shard {
+        let stats = core.stats.shards.entry(shard).or_default();
+        stats.heartbeats_overdue += u32::from(overdue);
+        stats.heartbeat_gap_max_ms = stats.heartbeat_gap_max_ms.max(gap_ms);
     }
 }
 
@@ -82,6 +98,7 @@ fn identify(core: &mut Core, conn: &mut Conn, d: &Value) {
     know_shard(core, conn, shard_id);
     let stats = core.stats.shards.entry(shard_id).or_default();
     note(&mut stats.identify_ms, now_ms);
+    let _ = core.session_starts_left(); // begins a new day, if it is time
     core.session_starts += 1;
     if core.session_starts > u64::from(core.config.session_starts_total) {
         revoke_token(core);
@@ -227,6 +244,7 @@ fn resume(core: &mut Core, conn: &mut Conn, d: &Value) {
     let stats = core.stats.shards.entry(shard_id).or_default();
     note(&mut stats.resume_ms, now_ms);
     note(&mut stats.resume_seq, seq);
+    stats.resumes_resume_host += u32::from(conn.host == Host::Resume);
     if fault::fire(core, conn, When::Resume) {
         return;
     }

@@ -279,7 +279,7 @@ fn enter_block(core: &mut Core, conn: &mut Conn, slot: usize, k: u64) -> bool {
     let compression = conn.codec.compression();
     let (index, at) = (k / BLOCK_EVENTS, (k % BLOCK_EVENTS) as usize);
     // A compressed block can only be entered where its context begins.
-    if compression == Compression::ZlibStream && at != 0 {
+    if compression.is_continuous() && at != 0 {
         return false;
     }
     let Some(session) = core.session(slot) else { return false };
@@ -317,7 +317,7 @@ fn forget_passed(core: &mut Core, slot: usize) {
         return;
     };
     if let Some(blocks) = &mut core.blocks {
-        for compression in [Compression::None, Compression::ZlibStream] {
+        for compression in Compression::ALL {
             let key = StreamKey { traffic, first_s, compression };
             blocks.forget_below(&key, least / BLOCK_EVENTS);
         }

@@ -6,7 +6,9 @@ use crate::conn::Phase;
 use crate::core::{Effect, Timer};
 use crate::fault;
 use crate::faults::When;
+use crate::input;
 use crate::maker::Blocks;
+use crate::outage::Moment;
 use crate::server::{Link, Server};
 use std::cmp::Reverse;
 
@@ -62,8 +64,12 @@ impl Server {
             Timer::Start => self.start_traffic(),
             Timer::Incident(index) => self.befall(index),
             Timer::Late(slot, id) => {
-                if let Some(link) = self.link_of(slot, id) {
+                let Some(Some(link)) = self.links.get_mut(slot) else { return };
+                if link.conn.id == id {
                     link.conn.out.held = false;
+                    link.conn.doom = link.conn.doom_after.take();
+                    // Requests that came behind it were not looked at.
+                    input::on_input(&mut self.core, &mut link.conn);
                     self.queue(slot);
                 }
             }
@@ -109,8 +115,22 @@ impl Server {
                     }
                 }
                 Effect::Timer(at_ns, timer) => self.timers.push(Reverse((at_ns, timer))),
-                Effect::Started => self.consider_start(),
+                Effect::Started => {
+                    self.consider_start();
+                    self.note_ready();
+                }
             }
+        }
+    }
+
+    /// Incidents that wait for all shards to be READY have their moment fixed, once.
+    fn note_ready(&mut self) {
+        let all = self.core.ready_sessions >= self.core.config.recommended_shards;
+        if all && !std::mem::replace(&mut self.core.all_ready, true) {
+            self.plan_incidents(|at| match at {
+                Moment::StartMs(_) => None,
+                Moment::ReadyMs(ms) => Some(ms),
+            });
         }
     }
 

@@ -141,10 +141,15 @@ fn a_zombie_is_silent_with_tcp_open_until_it_is_revived() {
     gateway.act(Target::Shard(0), Action::Zombie);
     gateway.stats();
     client.heartbeat();
-    client.socket.get_mut().set_read_timeout(Some(Duration::from_millis(200))).expect("timeout");
+    client
+        .socket
+        .get_ref()
+        .tcp()
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .expect("timeout");
     let silence = client.socket.get_mut().read(&mut [0; 16]).expect_err("nothing comes");
     assert!(matches!(silence.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silence}");
-    client.socket.get_mut().set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
+    client.socket.get_ref().tcp().set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
     gateway.revive(Target::Shard(0));
     assert_eq!(client.payload()["op"], 11);
 }

@@ -1,18 +1,25 @@
 //! A tiny blocking client, independent of the library under test: tungstenite's own client over a
-//! `TcpStream`, zlib-rs for zlib-stream, one inflate context for the whole connection.
+//! `TcpStream`, perhaps with rustls, zlib-rs for zlib-stream and zstd's C library for zstd-stream,
+//! one context for the whole connection.
 
 #![allow(dead_code, unreachable_pub)] // a module of each test file, which uses its part
 
 use replay_gateway::ledger::{self, Record};
 use replay_gateway::traffic::{Kind, id_field};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, WebSocket};
 use tungstenite::{Error, Message};
 use zlib_rs::{Inflate, InflateFlush};
+use zstd_safe::{DCtx, DParameter};
 
 /// What came from the gateway.
 #[derive(Clone, Debug)]
@@ -25,33 +32,127 @@ pub enum Got {
     End,
 }
 
+/// A socket, perhaps with TLS.
+pub enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    pub fn tcp(&self) -> &TcpStream {
+        match self {
+            Wire::Plain(tcp) => tcp,
+            Wire::Tls(tls) => &tls.sock,
+        }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(tcp) => tcp.read(buffer),
+            Wire::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Plain(tcp) => tcp.write(bytes),
+            Wire::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Wire::Plain(tcp) => tcp.flush(),
+            Wire::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+/// What a client of TLS trusts and keeps (its tickets).
+pub fn trust(ca_pem: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> Trust {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a certificate");
+    roots.add(ca).expect("a CA");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+pub type Trust = Arc<ClientConfig>;
+
+/// TCP and the whole handshake; the error is rustls' own.
+pub fn handshake(url: &str, name: &str, trust: &Trust) -> io::Result<Wire> {
+    let mut tcp = TcpStream::connect(url.trim_start_matches("wss://"))?;
+    tcp.set_read_timeout(Some(Duration::from_secs(8)))?;
+    let name = name.to_owned().try_into().expect("a name");
+    let mut session = ClientConnection::new(Arc::clone(trust), name).map_err(io::Error::other)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut tcp)?;
+    }
+    Ok(Wire::Tls(Box::new(StreamOwned::new(session, tcp))))
+}
+
+enum Decoder {
+    Text,
+    Zlib(Inflate),
+    Zstd(DCtx<'static>),
+}
+
 pub struct Client {
-    pub socket: WebSocket<TcpStream>,
-    inflate: Option<Inflate>,
+    pub socket: WebSocket<Wire>,
+    decoder: Decoder,
     compressed: Vec<u8>,
     pub last_s: Option<u64>,
     pub session_id: String,
     /// Bytes of binary messages received.
     pub binary_bytes: u64,
+    /// zstd frames that ended.
+    pub frames_ended: u64,
 }
 
 impl Client {
     /// Connects with a query such as `v=10&encoding=json`.
     pub fn connect(url: &str, query: &str) -> Self {
+        let stream = TcpStream::connect(url.trim_start_matches("ws://")).expect("connect");
+        stream.set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
+        Self::over(Wire::Plain(stream), url, query)
+    }
+
+    /// Connects by TLS, to the name 127.0.0.1.
+    pub fn tls(url: &str, query: &str, trust: &Trust) -> Self {
+        Self::over(handshake(url, "127.0.0.1", trust).expect("handshake"), url, query)
+    }
+
+    fn over(wire: Wire, url: &str, query: &str) -> Self {
         let mut request = format!("{url}/?{query}").into_client_request().expect("a URL");
         let agent = "DiscordBot (https://example.com, 1)".parse().expect("a header");
         request.headers_mut().insert("User-Agent", agent);
-        let stream = TcpStream::connect(url.trim_start_matches("ws://")).expect("connect");
-        stream.set_read_timeout(Some(Duration::from_secs(8))).expect("timeout");
-        let (socket, _) = tungstenite::client(request, stream).expect("upgrade");
-        let inflate = query.contains("zlib-stream").then(|| Inflate::new(true, 15));
+        let (socket, _) = tungstenite::client(request, wire).expect("upgrade");
+        let decoder = if query.contains("zlib-stream") {
+            Decoder::Zlib(Inflate::new(true, 15))
+        } else if query.contains("zstd-stream") {
+            let mut context = DCtx::create();
+            context.set_parameter(DParameter::WindowLogMax(18)).expect("a parameter");
+            Decoder::Zstd(context)
+        } else {
+            Decoder::Text
+        };
         Self {
             socket,
-            inflate,
+            decoder,
             compressed: Vec::new(),
             last_s: None,
             session_id: String::new(),
             binary_bytes: 0,
+            frames_ended: 0,
         }
     }
 
@@ -61,6 +162,10 @@ impl Client {
 
     pub fn zlib(url: &str) -> Self {
         Self::connect(url, "v=10&encoding=json&compress=zlib-stream")
+    }
+
+    pub fn zstd(url: &str) -> Self {
+        Self::connect(url, "v=10&encoding=json&compress=zstd-stream")
     }
 
     pub fn send(&mut self, payload: &Value) {
@@ -82,10 +187,19 @@ impl Client {
                 Message::Binary(bytes) => {
                     self.binary_bytes += bytes.len() as u64;
                     self.compressed.extend_from_slice(&bytes);
-                    if !self.compressed.ends_with(&[0, 0, 0xff, 0xff]) {
+                    let zlib = matches!(self.decoder, Decoder::Zlib(_));
+                    if zlib && !self.compressed.ends_with(&[0, 0, 0xff, 0xff]) {
                         continue;
                     }
-                    self.inflate_message()
+                    let text = match &mut self.decoder {
+                        Decoder::Zlib(inflate) => inflated(inflate, &self.compressed),
+                        Decoder::Zstd(context) => {
+                            decompressed(context, &self.compressed, &mut self.frames_ended)
+                        }
+                        Decoder::Text => panic!("binary without compression"),
+                    };
+                    self.compressed.clear();
+                    String::from_utf8(text).expect("UTF-8")
                 }
                 Message::Close(frame) => {
                     return Got::Close(frame.map_or(1005, |frame| frame.code.into()));
@@ -101,27 +215,6 @@ impl Client {
             }
             return Got::Payload(text, value);
         }
-    }
-
-    fn inflate_message(&mut self) -> String {
-        let inflate = self.inflate.as_mut().expect("binary only under zlib-stream");
-        let mut text = Vec::new();
-        let mut piece = vec![0; 1 << 20];
-        let mut at = 0;
-        loop {
-            let (read, wrote) = (inflate.total_in(), inflate.total_out());
-            inflate
-                .decompress(&self.compressed[at..], &mut piece, InflateFlush::SyncFlush)
-                .expect("one continuing zlib stream");
-            at += (inflate.total_in() - read) as usize;
-            let count = (inflate.total_out() - wrote) as usize;
-            text.extend_from_slice(&piece[..count]);
-            if at == self.compressed.len() && count < piece.len() {
-                break;
-            }
-        }
-        self.compressed.clear();
-        String::from_utf8(text).expect("UTF-8")
     }
 
     /// The next payload; anything else fails the test.
@@ -204,6 +297,40 @@ impl Client {
             }
         }
         records
+    }
+}
+
+fn inflated(inflate: &mut Inflate, compressed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut piece = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let (read, wrote) = (inflate.total_in(), inflate.total_out());
+        inflate
+            .decompress(&compressed[at..], &mut piece, InflateFlush::SyncFlush)
+            .expect("one continuing zlib stream");
+        at += (inflate.total_in() - read) as usize;
+        let count = (inflate.total_out() - wrote) as usize;
+        text.extend_from_slice(&piece[..count]);
+        if at == compressed.len() && count < piece.len() {
+            return text;
+        }
+    }
+}
+
+fn decompressed(context: &mut DCtx<'_>, compressed: &[u8], frames_ended: &mut u64) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut piece = vec![0; 1 << 20];
+    let mut input = zstd_safe::InBuffer::around(compressed);
+    loop {
+        let mut output = zstd_safe::OutBuffer::around(&mut piece[..]);
+        let left = context.decompress_stream(&mut output, &mut input).expect("a zstd stream");
+        *frames_ended += u64::from(left == 0);
+        let count = output.pos();
+        text.extend_from_slice(&piece[..count]);
+        if input.pos() == compressed.len() && count < piece.len() {
+            return text;
+        }
     }
 }
 
