@@ -33,7 +33,7 @@ use crate::clock::Rng;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
-use crate::shard::identify::IdentifyGate;
+use crate::shard::identify::LocalGate;
 use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory, ShardId};
 
@@ -197,7 +197,7 @@ fn common(config: &Config) -> Result<Common, Error> {
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),
-        gate: Arc::new(IdentifyGate::with_fleet(config.max_concurrency, fleet)),
+        gate: Arc::new(LocalGate::with_fleet(config.max_concurrency, fleet)),
         main_url,
         compression: config.compression,
         limits: config.limits.wire,

@@ -74,7 +74,7 @@ pub struct Common {
     /// What the handler wants to see.
     pub interest: Interest,
     /// The gate that IDENTIFYs pass.
-    pub gate: Arc<IdentifyGate>,
+    pub gate: Arc<dyn IdentifyGate>,
     /// The gateway's cached address, with its query.
     pub main_url: GatewayUrl,
     /// Transport compression.

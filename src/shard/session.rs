@@ -35,7 +35,7 @@ mod transition;
 pub struct Session {
     shard: ShardId,
     settings: Arc<SessionSettings>,
-    gate: Arc<IdentifyGate>,
+    gate: Arc<dyn IdentifyGate>,
     rng: Rng,
     state: State,
     /// When the present state must be looked at again.
@@ -116,7 +116,7 @@ impl Session {
     pub fn new(
         shard: ShardId,
         settings: Arc<SessionSettings>,
-        gate: Arc<IdentifyGate>,
+        gate: Arc<dyn IdentifyGate>,
         seed: u64,
     ) -> Self {
         Self {
@@ -428,8 +428,9 @@ impl Drop for Session {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.place, Place::None) {
             Place::None => {}
-            Place::InLine(ticket) | Place::Granted(ticket) => self.gate.give_back(ticket),
-            Place::HandedOut(ticket) => self.gate.abandon(ticket),
+            Place::InLine(ticket) | Place::Granted(ticket) | Place::HandedOut(ticket) => {
+                self.gate.abandon(ticket);
+            }
         }
     }
 }

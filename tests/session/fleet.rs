@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shardring::clock::{Rng, Time};
 use shardring::shard::close::{Cause, LinkEnd};
-use shardring::shard::identify::IdentifyGate;
+use shardring::shard::identify::LocalGate;
 use shardring::shard::notice::{Notice, Sent, State, Target, Verdict};
 
 use crate::world::{Act, Peer, Seen, World, ms, number_after, op, s, settings, text_after};
@@ -299,7 +299,7 @@ fn check_spacing(world: &World<Discord>, max_concurrency: usize) {
 /// Gives the disconnects by cause.
 fn simulate(seed: u64, shards: u32, max_concurrency: u32) -> [u32; Cause::COUNT] {
     let peer = Discord::new(shards as usize, seed);
-    let gate = IdentifyGate::new(max_concurrency);
+    let gate = LocalGate::new(max_concurrency);
     let mut world = World::with_settings(shards, gate, seed, peer, settings());
     let mut rng = Rng::new(seed ^ 0xFA17);
     world.start();

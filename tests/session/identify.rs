@@ -2,7 +2,7 @@
 
 use shardring::clock::Time;
 use shardring::shard::id::ShardId;
-use shardring::shard::identify::{IdentifyGate, TURN, Turn};
+use shardring::shard::identify::{IdentifyGate, LocalGate, TURN, Turn};
 use shardring::shard::notice::{Notice, Sent, State};
 
 use crate::world::{Act, Answer, Script, World, active, ms, s, settings};
@@ -103,7 +103,7 @@ fn a_session_that_lasted_is_replaced_within_seconds_of_op_9() {
 
 #[test]
 fn a_key_gives_one_permit_and_the_next_5_25_s_after_the_write() {
-    let gate = IdentifyGate::new(1);
+    let gate = LocalGate::new(1);
     let first = gate.enqueue(shard(0), true, at(s(1)));
     let second = gate.enqueue(shard(1), true, at(s(1)));
     assert_eq!(gate.ask(&first, at(s(2))), Turn::Now);
@@ -114,7 +114,7 @@ fn a_key_gives_one_permit_and_the_next_5_25_s_after_the_write() {
     assert_eq!(gate.ask(&second, at(s(105))), Turn::Later(at(ms(105_250))));
     assert_eq!(gate.ask(&second, at(ms(105_249))), Turn::Later(at(ms(105_250))));
     assert_eq!(gate.ask(&second, at(ms(105_250))), Turn::Now);
-    gate.give_back(second);
+    gate.give_back(second, at(ms(105_250)));
     let third = gate.enqueue(shard(2), false, at(ms(105_251)));
     assert_eq!(gate.ask(&third, at(ms(105_251))), Turn::Now, "nothing was written");
     gate.abandon(third);
@@ -125,19 +125,19 @@ fn a_key_gives_one_permit_and_the_next_5_25_s_after_the_write() {
 
 #[test]
 fn keys_are_apart_and_zero_concurrency_is_one() {
-    let gate = IdentifyGate::new(16);
+    let gate = LocalGate::new(16);
     for id in 0..16 {
         let ticket = gate.enqueue(shard(id), true, at(s(1)));
         assert_eq!(gate.ask(&ticket, at(s(1))), Turn::Now, "shard {id}");
     }
     let ticket = gate.enqueue(shard(16), true, at(s(1)));
     assert!(matches!(gate.ask(&ticket, at(s(1))), Turn::Later(_)));
-    assert_eq!(IdentifyGate::new(0).max_concurrency(), 1);
+    assert_eq!(LocalGate::new(0).max_concurrency(), 1);
 }
 
 #[test]
 fn the_first_start_goes_by_shard_id_and_later_comers_by_time() {
-    let gate = IdentifyGate::with_fleet(1, (0..4).map(shard));
+    let gate = LocalGate::with_fleet(1, (0..4).map(shard));
     // Cores come up in the worst order; shard 9 lost its session before.
     let mut tickets = vec![gate.enqueue(shard(9), false, at(s(1)))];
     for id in [3, 2, 1, 0] {
@@ -167,7 +167,7 @@ fn the_first_start_goes_by_shard_id_and_later_comers_by_time() {
 
 #[test]
 fn only_the_next_two_may_dial_and_one_that_never_asks_is_passed_after_a_turn() {
-    let gate = IdentifyGate::new(1);
+    let gate = LocalGate::new(1);
     let now = at(s(10));
     let tickets: Vec<_> = (0..5).map(|id| gate.enqueue(shard(id), true, now)).collect();
     let dialling = |now| -> Vec<bool> {
@@ -211,7 +211,7 @@ fn a_fleet_identifies_in_order_each_dialling_just_before_its_turn() {
 #[test]
 fn a_shard_that_is_dropped_leaves_the_gate_free() {
     let script = Script::default();
-    let mut world = World::with_settings(3, IdentifyGate::new(1), 6, script, settings());
+    let mut world = World::with_settings(3, LocalGate::new(1), 6, script, settings());
     world.start();
     world.run(ms(20));
     assert_eq!(world.gate.waiting(), 3);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use shardring::clock::Time;
 use shardring::shard::close::LinkEnd;
 use shardring::shard::id::ShardId;
-use shardring::shard::identify::IdentifyGate;
+use shardring::shard::identify::LocalGate;
 use shardring::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
 use shardring::shard::session::Session;
 use shardring::shard::settings::SessionSettings;
@@ -75,7 +75,7 @@ enum Event {
 pub(crate) struct World<P> {
     pub(crate) now: Time,
     pub(crate) seats: Vec<Seat>,
-    pub(crate) gate: Arc<IdentifyGate>,
+    pub(crate) gate: Arc<LocalGate>,
     pub(crate) peer: P,
     events: BTreeMap<(Time, u64), Event>,
     count: u64,
@@ -83,12 +83,12 @@ pub(crate) struct World<P> {
 
 impl<P: Peer> World<P> {
     pub(crate) fn new(shards: u32, max_concurrency: u32, seed: u64, peer: P) -> Self {
-        Self::with_settings(shards, IdentifyGate::new(max_concurrency), seed, peer, settings())
+        Self::with_settings(shards, LocalGate::new(max_concurrency), seed, peer, settings())
     }
 
     pub(crate) fn with_settings(
         shards: u32,
-        gate: IdentifyGate,
+        gate: LocalGate,
         seed: u64,
         peer: P,
         settings: SessionSettings,

@@ -223,7 +223,7 @@ impl Session {
     pub(super) fn release_place(&mut self, now: Time) {
         match std::mem::replace(&mut self.place, Place::None) {
             Place::None => {}
-            Place::InLine(ticket) | Place::Granted(ticket) => self.gate.give_back(ticket),
+            Place::InLine(ticket) | Place::Granted(ticket) => self.gate.give_back(ticket, now),
             Place::HandedOut(ticket) => self.gate.written(ticket, now),
         }
     }

@@ -1,0 +1,233 @@
+//! The plain values of the identify budget: Discord's limit, settings, forecast, refusal, alarms.
+//!
+//! Nothing here counts or decides. Made by `budget`, discovery and config, shown to users.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::shard::identify::TURN;
+
+/// The session start limit, as `GET /gateway/bot` gives it (protocol section 7).
+///
+/// It was true when it was fetched: `reset_after` counts from then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionStartLimit {
+    /// IDENTIFYs that the bot may send in a window, over all its shards.
+    pub total: u32,
+    /// How many of them were left.
+    pub remaining: u32,
+    /// After how long the window ended: from then on `remaining` is `total`.
+    pub reset_after: Duration,
+    /// IDENTIFYs per five seconds, each of another key.
+    pub max_concurrency: u32,
+}
+
+impl SessionStartLimit {
+    /// IDENTIFYs spent in the window when this was fetched.
+    pub const fn used(&self) -> u32 {
+        self.total.saturating_sub(self.remaining)
+    }
+
+    /// When the window ends, of a limit that was fetched then.
+    pub fn reset_at(&self, fetched_at: Time) -> Time {
+        fetched_at + self.reset_after
+    }
+
+    /// What is left at `now` of a limit that was fetched then, if nobody has identified since.
+    pub fn remaining_at(&self, fetched_at: Time, now: Time) -> u32 {
+        if now >= self.reset_at(fetched_at) { self.total } else { self.remaining }
+    }
+}
+
+/// What a user may set of the budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BudgetSettings {
+    /// IDENTIFYs of a window, instead of what Discord said, or of [`ASSUMED_TOTAL`] if it was not
+    /// asked. For gateways that are not Discord's: there [`u32::MAX`] switches the budget off.
+    pub total: Option<u32>,
+    /// How many IDENTIFYs of a window are kept back; `None`: [`default_reserve`]. It is not larger
+    /// than the total.
+    pub reserve: Option<u32>,
+    /// A start goes ahead even if the shards need more than is left above the reserve. It may then
+    /// use the reserve up, and never more than the total: what is above that waits for the reset.
+    pub override_refusal: bool,
+}
+
+/// The total if nobody has said one: what Discord documents for every bot that is not a large one
+/// (protocol section 4). A large bot has more, and one that guesses low is told so at its start;
+/// one that guesses high has its token reset.
+pub const ASSUMED_TOTAL: u32 = 1000;
+
+/// The reserve of a total: 5 % of it, at least 25 and at most a quarter.
+///
+/// It is for what this ledger cannot count: other machines of the same bot, a test run at a desk,
+/// and the start of a person who mends an outage by hand. 5 % of the 1000 of a usual bot are 50;
+/// 25 is what a bot of that size needs to be brought up once.
+pub const fn default_reserve(total: u32) -> u32 {
+    let share = total / 20;
+    let at_least = if share > 25 { share } else { 25 };
+    if at_least < total / 4 { at_least } else { total / 4 }
+}
+
+/// What a start will take. Its `Display` is a sentence to be logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Shards that will IDENTIFY.
+    pub shards: u32,
+    /// How many of them in parallel.
+    pub max_concurrency: u32,
+    /// How long until the last IDENTIFY, if nothing fails.
+    pub takes: Duration,
+    /// How many IDENTIFYs of the window will be left after it, the reserve among them.
+    pub remaining_after: u32,
+    /// IDENTIFYs of a window.
+    pub total: u32,
+    /// When the window ends, from now; `None`: it begins with the first IDENTIFY.
+    pub resets_after: Option<Duration>,
+}
+
+impl Forecast {
+    /// From the first IDENTIFY to the last: one turn of 5.25 s between those of a key.
+    pub(crate) fn span(shards: u32, max_concurrency: u32) -> Duration {
+        TURN * shards.div_ceil(max_concurrency.max(1)).saturating_sub(1)
+    }
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} shards identify {} at a time, which takes {}; then {} of {} session starts are left",
+            self.shards,
+            self.max_concurrency,
+            Span(self.takes),
+            self.remaining_after,
+            self.total,
+        )?;
+        match self.resets_after {
+            Some(resets_after) => write!(f, " for the next {}", Span(resets_after)),
+            None => f.write_str(" for the day"),
+        }
+    }
+}
+
+/// Why a start is refused. The caller's to decide: nothing was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// More shards than IDENTIFYs that are left above the reserve.
+    TooFew {
+        /// Shards that would IDENTIFY.
+        shards: u32,
+        /// IDENTIFYs left in the window, the reserve among them.
+        remaining: u32,
+        /// How many are kept back.
+        reserve: u32,
+        /// IDENTIFYs of a window.
+        total: u32,
+        /// Nobody has said that total: it is [`ASSUMED_TOTAL`].
+        is_assumed: bool,
+        /// When the window ends, from now; `None`: none has begun.
+        resets_after: Option<Duration>,
+    },
+}
+
+impl fmt::Display for BudgetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::TooFew { shards, remaining, reserve, total, is_assumed, resets_after } = *self;
+        let source = if is_assumed { " that Discord documents" } else { "" };
+        write!(
+            f,
+            "{shards} shards would IDENTIFY, but of the {total} session starts a day{source} \
+             {remaining} are left, {reserve} of them kept in reserve; "
+        )?;
+        match resets_after {
+            Some(resets_after) => write!(f, "wait {} for the reset, ", Span(resets_after))?,
+            None => f.write_str("start fewer shards, ")?,
+        }
+        f.write_str(
+            "give the bot's true total, or override this check: Discord resets the token of a bot \
+             that goes over its limit",
+        )
+    }
+}
+
+impl std::error::Error for BudgetError {}
+
+/// What the user should hear of the budget. Each once in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BudgetAlarm {
+    /// At most so much of the window's session starts is left.
+    Left {
+        /// 50, 25 or 10 per cent.
+        percent: u32,
+        /// IDENTIFYs left, the reserve among them.
+        remaining: u32,
+        /// IDENTIFYs of a window.
+        total: u32,
+        /// When the window ends, from now.
+        resets_after: Duration,
+    },
+    /// Shards that lost their session identify one by one from now on: half of what there was for
+    /// them is spent.
+    Slowed {
+        /// The wait between two of them, as it stands now.
+        spacing: Duration,
+        /// IDENTIFYs left, the reserve among them.
+        remaining: u32,
+    },
+    /// Only the reserve is left: no shard identifies before the window ends.
+    ReserveReached {
+        /// IDENTIFYs left: the reserve, or nothing if that was overridden.
+        remaining: u32,
+        /// When the window ends, from now.
+        resets_after: Duration,
+    },
+    /// The ledger cannot reach what it shares with other processes, and counts for this one only.
+    LedgerDegraded,
+}
+
+impl fmt::Display for BudgetAlarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Left { percent, remaining, total, resets_after } => write!(
+                f,
+                "{percent} % of the session starts are left: {remaining} of {total} for the next {}",
+                Span(resets_after)
+            ),
+            Self::Slowed { spacing, remaining } => write!(
+                f,
+                "sessions are lost so often that new ones start only every {}: {remaining} session \
+                 starts are left",
+                Span(spacing)
+            ),
+            Self::ReserveReached { remaining, resets_after } => write!(
+                f,
+                "no shard identifies for the next {}: {remaining} session starts are left, and kept \
+                 in reserve",
+                Span(resets_after)
+            ),
+            Self::LedgerDegraded => f.write_str(
+                "the ledger of session starts cannot be reached: starts of other processes are not \
+                 counted",
+            ),
+        }
+    }
+}
+
+/// A duration as people say it.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0.as_millis().div_ceil(1000) as u64;
+        match secs {
+            0..=119 => write!(f, "{secs} s"),
+            120..=7199 => write!(f, "{} min", secs.div_ceil(60)),
+            _ => write!(f, "{} h {} min", secs / 3600, secs % 3600 / 60),
+        }
+    }
+}
