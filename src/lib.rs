@@ -219,7 +219,7 @@ pub use config::{
     Timeouts,
 };
 #[cfg(feature = "driver")]
-pub use driver::{Engine, Handle, Receipt, Stop};
+pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop};
 #[cfg(feature = "discovery")]
 pub use discovery::{DEFAULT_REST_BASE, Discovery};
 pub use discovery::{GatewayBotInfo, PlanWarning};
