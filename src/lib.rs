@@ -219,7 +219,7 @@ pub use config::{
     Timeouts,
 };
 #[cfg(feature = "driver")]
-pub use driver::{Engine, Handle, Receipt, Stop, Warning};
+pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
 #[cfg(feature = "discovery")]
 pub use discovery::Discovery;
 pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};

@@ -4,6 +4,7 @@
 //! protocol. Start here: [`Engine::start`] starts the helpers, then one pinned thread per core
 //! (`core.rs`, the loop), each with its ring (`ring.rs`), its links (`link.rs`) and its shards.
 
+mod book;
 mod core;
 mod dial;
 mod eyeballs;
@@ -30,6 +31,7 @@ use std::fmt;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+pub use book::{Book, BookError, HostClock};
 pub use handle::Handle;
 pub use mailbox::Stop;
 pub use receipt::Receipt;

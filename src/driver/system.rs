@@ -269,6 +269,18 @@ pub(crate) fn raw_address(
     (storage, len as libc::socklen_t)
 }
 
+/// Milliseconds since the machine was booted, its sleep included. All processes see the same, and
+/// nobody can set it.
+pub(crate) fn boot_ms() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec`, which lives until the call returns.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    // Known to every kernel since 2.6.39; there is no other way to fail.
+    debug_assert_eq!(result, 0);
+    let (seconds, ns) = (time.tv_sec.max(0) as u64, time.tv_nsec.max(0) as u64);
+    seconds.saturating_mul(1000).saturating_add(ns / 1_000_000)
+}
+
 fn last_error(kind: ErrorKind, what: &str) -> Error {
     Error::new(kind, format!("{what}: {}", io::Error::last_os_error()))
 }
