@@ -69,6 +69,8 @@ pub enum ErrorKind {
     Tls,
     /// `GET /gateway/bot` failed: the network, or an answer that cannot be used. Nothing was started.
     Discovery,
+    /// The file of session starts cannot be used. Nothing was started.
+    Book,
     /// The day's session starts cannot cover what was asked for, or run low.
     Budget,
 }
@@ -92,9 +94,11 @@ impl Error {
             ErrorKind::Refused | ErrorKind::Dropped | ErrorKind::Discovery | ErrorKind::Budget => {
                 Fault::Discord
             }
-            ErrorKind::IoUring | ErrorKind::Limit | ErrorKind::Thread | ErrorKind::Tls => {
-                Fault::System
-            }
+            ErrorKind::IoUring
+            | ErrorKind::Limit
+            | ErrorKind::Thread
+            | ErrorKind::Tls
+            | ErrorKind::Book => Fault::System,
             ErrorKind::HandlerPanicked => Fault::Handler,
             ErrorKind::CoreFailed => Fault::Engine,
         }

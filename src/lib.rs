@@ -218,18 +218,19 @@ pub use config::{
     Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, Intents, Interest, Limits, Shards,
     Timeouts,
 };
-#[cfg(feature = "driver")]
-pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
 #[cfg(feature = "discovery")]
 pub use discovery::Discovery;
 pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
+#[cfg(feature = "driver")]
+pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet};
 pub use shard::ShardId;
-pub use shard::budget::SessionStartLimit;
+pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
+pub use shard::identify::IdentifyGate;
 pub use shard::notice::State;
 pub use shard::refusal::Refusal;
 pub use shard::token::Token;

@@ -3,15 +3,18 @@
 //! Nothing is started or sent here; what is wrong is said in one sentence that names the setting.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Config, Cores, DEFAULT_GATEWAY_URL, Intents, Interest, Limits, ProxyChoice,
-    Shards, Timeouts,
+    Config, Cores, DEFAULT_GATEWAY_URL, Intents, Interest, Limits, ProxyChoice, Shards, Timeouts,
 };
 use crate::command::UpdatePresence;
 use crate::discovery::DEFAULT_REST_BASE;
 use crate::error::{Error, ErrorKind};
+use crate::shard::budget::{BudgetSettings, StartLedger};
+use crate::shard::identify::IdentifyGate;
 use crate::shard::token::Token;
 #[cfg(feature = "tls")]
 use crate::trust::Roots;
@@ -33,6 +36,10 @@ pub struct ConfigBuilder {
     roots: Roots,
     proxy: ProxyChoice,
     compression: Compression,
+    budget: BudgetSettings,
+    book: Option<PathBuf>,
+    start_ledger: Option<Arc<dyn StartLedger>>,
+    identify_gate: Option<Arc<dyn IdentifyGate>>,
     max_concurrency: Option<u32>,
     large_threshold: Option<u8>,
     presence: Option<UpdatePresence>,
@@ -58,6 +65,10 @@ impl ConfigBuilder {
             roots: Roots::default(),
             proxy: ProxyChoice::Environment,
             compression: Compression::ZlibStream,
+            budget: BudgetSettings::default(),
+            book: None,
+            start_ledger: None,
+            identify_gate: None,
             max_concurrency: None,
             large_threshold: None,
             presence: None,
@@ -148,6 +159,40 @@ impl ConfigBuilder {
         self
     }
 
+    /// How the day's session starts are rationed: their total where Discord is not asked, the
+    /// reserve, and whether a start that they do not cover goes ahead. Default: as discovered, or
+    /// Discord's documented 1000 a day; 5 % in reserve; such a start is refused.
+    ///
+    /// At gateways that are not Discord's (a replay gateway, a test) set
+    /// [`total`](BudgetSettings::total) to what you need.
+    pub fn budget(mut self, budget: BudgetSettings) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The file in which all processes of this bot on this host count their session starts and take
+    /// turns to IDENTIFY; made if it is not there. It must outlive a boot and lie on a local disk.
+    /// See [`Book`](crate::Book). Default: none, and each process and each restart counts from
+    /// what Discord says at its start.
+    pub fn book(mut self, path: impl Into<PathBuf>) -> Self {
+        self.book = Some(path.into());
+        self
+    }
+
+    /// Counts session starts in a ledger of your own, which a cluster may share. Default: the
+    /// [book](Self::book), or this process's memory.
+    pub fn start_ledger(mut self, ledger: Arc<dyn StartLedger>) -> Self {
+        self.start_ledger = Some(ledger);
+        self
+    }
+
+    /// Takes turns to IDENTIFY at a gate of your own, which a cluster may share. Default: a gate of
+    /// this process, or of this host with a [book](Self::book).
+    pub fn identify_gate(mut self, gate: Arc<dyn IdentifyGate>) -> Self {
+        self.identify_gate = Some(gate);
+        self
+    }
+
     /// From how many members on GUILD_CREATE leaves out offline ones: 50 to 250. Default: not
     /// sent, Discord then takes 50.
     pub fn large_threshold(mut self, members: u8) -> Self {
@@ -209,8 +254,7 @@ impl ConfigBuilder {
     pub fn build(self) -> Result<Config, Error> {
         let refuse = |detail: String| Err(Error::new(ErrorKind::Config, detail));
         let gateway_url_given = self.gateway_url.is_some();
-        let discovers =
-            self.discovers.unwrap_or(!gateway_url_given || self.rest_base.is_some());
+        let discovers = self.discovers.unwrap_or(!gateway_url_given || self.rest_base.is_some());
         let shards = self.shards.clone().unwrap_or_else(|| match discovers {
             true => Shards::recommended(),
             false => Shards::all(1),
@@ -225,12 +269,11 @@ impl ConfigBuilder {
                     .to_owned(),
             );
         }
-        let url = match GatewayUrl::parse(
-            self.gateway_url.as_deref().unwrap_or(DEFAULT_GATEWAY_URL),
-        ) {
-            Ok(url) => url,
-            Err(error) => return refuse(format!("gateway_url: {error}")),
-        };
+        let url =
+            match GatewayUrl::parse(self.gateway_url.as_deref().unwrap_or(DEFAULT_GATEWAY_URL)) {
+                Ok(url) => url,
+                Err(error) => return refuse(format!("gateway_url: {error}")),
+            };
         if url.is_secure() && cfg!(not(feature = "tls")) {
             return refuse(format!(
                 "gateway_url: {url} asks for TLS, and this build has not the feature `tls`"
@@ -267,6 +310,10 @@ impl ConfigBuilder {
             roots: self.roots,
             proxy: self.proxy,
             compression: self.compression,
+            budget: self.budget,
+            book: self.book,
+            start_ledger: self.start_ledger,
+            identify_gate: self.identify_gate,
             max_concurrency: self.max_concurrency,
             large_threshold: self.large_threshold,
             presence: self.presence,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::shard::settings;
+use crate::shard::{admission, settings};
 use crate::wire::{PoolLimits, WireLimits};
 
 /// Every bound of the engine, by name. The defaults suit thousands of shards.
@@ -29,6 +29,9 @@ pub struct Limits {
     /// Helper threads: DNS, files, [`Context::spawn_blocking`](crate::Context::spawn_blocking).
     /// Default 2.
     pub helper_threads: usize,
+    /// Connections of this process that are being made at a time, from the dial to HELLO, or to
+    /// RESUMED. Default 64.
+    pub dials_max: u32,
     /// Payloads of one shard that are handled in one go before the next shard has its turn. Default
     /// 256.
     pub payloads_per_turn: u32,
@@ -56,6 +59,7 @@ impl Default for Limits {
             tasks_max: 65_536,
             blocking_len_max: 4096,
             helper_threads: 2,
+            dials_max: admission::IN_FLIGHT_MAX,
             payloads_per_turn: 256,
             turn: Duration::from_millis(2),
             scratch_keep_len: 1 << 20,

@@ -9,6 +9,8 @@ mod interest;
 mod limits;
 mod shards;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
@@ -18,6 +20,8 @@ pub use limits::{Limits, Timeouts};
 pub use shards::Shards;
 
 use crate::command::UpdatePresence;
+use crate::shard::budget::{BudgetSettings, StartLedger};
+use crate::shard::identify::IdentifyGate;
 use crate::shard::token::Token;
 #[cfg(feature = "tls")]
 use crate::trust::Roots;
@@ -42,6 +46,10 @@ pub struct Config {
     pub(crate) roots: Roots,
     pub(crate) proxy: ProxyChoice,
     pub(crate) compression: Compression,
+    pub(crate) budget: BudgetSettings,
+    pub(crate) book: Option<PathBuf>,
+    pub(crate) start_ledger: Option<Arc<dyn StartLedger>>,
+    pub(crate) identify_gate: Option<Arc<dyn IdentifyGate>>,
     /// As given; otherwise as discovered, or 1.
     pub(crate) max_concurrency: Option<u32>,
     pub(crate) large_threshold: Option<u8>,

@@ -25,6 +25,7 @@ use crate::driver::shared::Shared;
 use crate::driver::system::{self, TcpTimeouts};
 use crate::driver::tasks::TaskCount;
 use crate::driver::unread::{Held, Unread};
+use crate::driver::watch::Watch;
 use crate::error::Error;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
@@ -91,6 +92,8 @@ pub(crate) struct Core<H: Handler> {
     /// Dials so far: names the answers of the resolver.
     pub(super) dials: u64,
     pub(super) trim_planned: bool,
+    /// What this core looks at for all.
+    pub(super) watch: Option<Watch>,
 }
 
 /// A shard and where it stands with this core.
@@ -119,6 +122,8 @@ pub(super) enum Wake {
     Trim,
     /// Receivers are held back for the pool.
     Relief,
+    /// It is time to look at what concerns all cores.
+    Look,
 }
 
 /// A link whose backlog is so long, in bytes, is not read until it has been worked off. What the
@@ -188,6 +193,7 @@ impl<H: Handler> Core<H> {
             refused: None,
             dials: 0,
             trim_planned: false,
+            watch: None,
         }
     }
 
@@ -195,6 +201,7 @@ impl<H: Handler> Core<H> {
     pub(crate) fn start_shards(&mut self) {
         let now = self.clock.now();
         self.refill_room();
+        self.look();
         for local in 0..self.shards.len() as u32 {
             self.shards[local as usize].shard.start(now);
             self.settle(local);

@@ -86,8 +86,7 @@ impl<H: Handler> Core<H> {
     /// A name was resolved.
     pub(super) fn resolved(&mut self, local: u32, dial: u64, addresses: Found) {
         let Some(slot) = self.shards.get(local as usize) else { return };
-        let awaited =
-            |dialing: &Dialing| dialing.id == dial && dialing.eyeballs.is_none();
+        let awaited = |dialing: &Dialing| dialing.id == dial && dialing.eyeballs.is_none();
         if slot.dialing.as_deref().is_some_and(awaited) {
             // No address and no name are one: the attempts are over before they begin.
             self.try_addresses(local, addresses.unwrap_or_default());
@@ -230,12 +229,15 @@ fn end_of(error: &io::Error) -> LinkEnd {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => LinkEnd::ConnectionRefused,
         Some(
-            libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN
-            | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT,
+            libc::ENETUNREACH
+            | libc::EHOSTUNREACH
+            | libc::ENETDOWN
+            | libc::EHOSTDOWN
+            | libc::EADDRNOTAVAIL
+            | libc::EAFNOSUPPORT,
         ) => LinkEnd::NoRoute,
         // The linked time-out cancels the connect.
         Some(libc::ETIMEDOUT | libc::ECANCELED) => LinkEnd::DialTimeout,
         _ => LinkEnd::Unreachable,
     }
 }
-

@@ -26,6 +26,7 @@ pub(crate) mod tasks;
 mod tend;
 mod unread;
 mod warning;
+mod watch;
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
@@ -40,13 +41,11 @@ pub use warning::Warning;
 use crate::clock::Rng;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::shard::budget::Forecast;
 use crate::shard::handler::Handler;
-use crate::shard::admission::{Admission, IN_FLIGHT_MAX};
-use crate::shard::budget::Budget;
-use crate::shard::identify::LocalGate;
 use crate::shard::session::Guards;
 use crate::shard::settings::SessionSettings;
-use crate::shard::{Common, Factory, ShardId};
+use crate::shard::{Common, Factory};
 
 use self::core::Clock;
 use self::helpers::Helpers;
@@ -55,6 +54,7 @@ use self::route::Route;
 use self::run::{CoreSeat, run_core};
 use self::shared::Shared;
 use self::start::Found;
+use self::watch::Watch;
 
 /// The engine: its threads run until [`stop`](Self::stop), or until no shard is left that could.
 ///
@@ -62,6 +62,7 @@ use self::start::Found;
 pub struct Engine {
     handle: Handle,
     threads: Vec<JoinHandle<Result<(), Error>>>,
+    forecast: Forecast,
 }
 
 impl Engine {
@@ -96,11 +97,18 @@ impl Engine {
             cpus.iter().map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max))).collect();
         let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);
         let factory: Factory<H> = Arc::new(factory);
-        let common = Arc::new(common(&config, &found)?);
+        let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
+        let clock = Clock::start();
+        let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
+        let mut watch = Some(Watch {
+            budget: Arc::clone(&guarded.guards.budget),
+            admission: Arc::clone(&guarded.guards.admission),
+            book: guarded.book,
+            synced_at: clock.now(),
+        });
+        let common = Arc::new(common(&config, &found, guarded.guards)?);
         found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);
-        let clock = Clock::start();
-        let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
         let (started, starts) = mpsc::channel();
         let mut threads = Vec::with_capacity(cpus.len());
         for (index, cpu) in cpus.iter().enumerate() {
@@ -116,6 +124,8 @@ impl Engine {
                 route: Arc::clone(&route),
                 clock,
                 seed: rng.next_u64(),
+                // For the first core: it looks for all.
+                watch: watch.take(),
             };
             let started = started.clone();
             let thread = std::thread::Builder::new()
@@ -143,7 +153,7 @@ impl Engine {
             // Closed: that core has ended already, and `failure` tells why.
             let _ = mailbox.push_internal(Mail::Start);
         }
-        Ok(Self { handle, threads })
+        Ok(Self { handle, threads, forecast: guarded.forecast })
     }
 
     fn give_up(
@@ -157,6 +167,12 @@ impl Engine {
             let _ = thread.join();
         }
         error
+    }
+
+    /// How long the start takes and what it costs: its `Display` is a sentence. It is told to the
+    /// log, too.
+    pub fn forecast(&self) -> Forecast {
+        self.forecast
     }
 
     /// A handle: clone it, send it anywhere.

@@ -22,6 +22,7 @@ use crate::driver::route::Route;
 use crate::driver::shared::Shared;
 use crate::driver::system;
 use crate::driver::tend::within;
+use crate::driver::watch::Watch;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
 use crate::shard::{Common, Desk, Factory, Shard, ShardId};
@@ -39,6 +40,7 @@ pub(super) struct CoreSeat<H> {
     pub(super) route: Arc<Route>,
     pub(super) clock: Clock,
     pub(super) seed: u64,
+    pub(super) watch: Option<Watch>,
 }
 
 /// The thread's whole life. Tells by `started` whether it came up.
@@ -138,7 +140,10 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         Box::new(move || clock.now()),
         unix_ms().saturating_sub(clock.now().as_ms()),
     )?;
-    Ok(Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, seat.route, rng))
+    let mut core =
+        Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, seat.route, rng);
+    core.watch = seat.watch;
+    Ok(core)
 }
 
 fn unix_ms() -> u64 {

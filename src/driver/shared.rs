@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::driver::helpers::Helpers;
 use crate::driver::names::Names;
-use crate::driver::warning::Warning;
 use crate::driver::receipt::{Giver, Receipt, receipt};
+use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 

@@ -3,12 +3,73 @@
 //!
 //! It blocks the caller of `Engine::start`, and starts nothing. The engine calls it once.
 
+use std::sync::Arc;
+
+use crate::clock::Time;
 use crate::config::{Config, Shards};
 use crate::discovery::{GatewayBotInfo, PlanWarning, ShardsRequest, plan};
+use crate::driver::book::Book;
 use crate::driver::route::Route;
 use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
+use crate::shard::ShardId;
+use crate::shard::admission::Admission;
+use crate::shard::budget::{Budget, Forecast, MemoryLedger, StartLedger};
+use crate::shard::identify::{IdentifyGate, LocalGate, SharedGate};
+use crate::shard::session::Guards;
 use crate::wire::GatewayUrl;
+
+/// Makes the three that every dial and every IDENTIFY passes, and sees whether the budget covers the
+/// start.
+///
+/// # Errors
+///
+/// [`ErrorKind::Book`] where the file of session starts cannot be used, [`ErrorKind::Budget`] where
+/// the start is refused. Nothing was spent.
+pub(super) fn guard(
+    config: &Config,
+    found: &Found,
+    now: Time,
+    seed: u64,
+) -> Result<Guarded, Error> {
+    let (ids, total) = (config.shards.ids(), config.shards.total());
+    let max_concurrency = config.max_concurrency.unwrap_or(1);
+    let book = match &config.book {
+        Some(path) => Some(
+            Book::open(path, &config.token)
+                .map_err(|error| Error::new(ErrorKind::Book, error.to_string()))?,
+        ),
+        None => None,
+    };
+    let fleet = ids.iter().map(|id| ShardId::new(*id, total));
+    let local = LocalGate::with_fleet(max_concurrency, fleet);
+    let gate: Arc<dyn IdentifyGate> = match (&config.identify_gate, &book) {
+        (Some(gate), _) => Arc::clone(gate),
+        (None, Some(book)) => Arc::new(SharedGate::new(local, book.clone())),
+        (None, None) => Arc::new(local),
+    };
+    let ledger: Arc<dyn StartLedger> = match (&config.start_ledger, &book) {
+        (Some(ledger), _) => Arc::clone(ledger),
+        (None, Some(book)) => Arc::new(book.clone()),
+        (None, None) => Arc::new(MemoryLedger::new()),
+    };
+    let limit = found.info.as_ref().map(|info| info.session_start_limit);
+    let budget = Arc::new(Budget::new(config.budget, ledger, limit, now));
+    let shards = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let forecast = budget
+        .check_start(shards, max_concurrency, now)
+        .map_err(|error| Error::new(ErrorKind::Budget, error.to_string()))?;
+    tracing::info!(target: "shardring::engine", "{forecast}");
+    let admission = Arc::new(Admission::new(config.limits.dials_max, seed));
+    Ok(Guarded { guards: Guards { admission, budget, gate }, forecast, book })
+}
+
+/// What [`guard`] made.
+pub(super) struct Guarded {
+    pub(super) guards: Guards,
+    pub(super) forecast: Forecast,
+    pub(super) book: Option<Book>,
+}
 
 /// What was found out.
 #[derive(Debug, Default)]
@@ -40,10 +101,9 @@ pub(super) fn discover(config: &mut Config, route: &Route) -> Result<Found, Erro
         info.oddities.iter().map(|oddity| Warning::Discovery(*oddity)).collect();
     let request = match config.shards.is_recommended() {
         true => ShardsRequest::Recommended,
-        false => ShardsRequest::These {
-            ids: config.shards.ids().to_vec(),
-            total: config.shards.total(),
-        },
+        false => {
+            ShardsRequest::These { ids: config.shards.ids().to_vec(), total: config.shards.total() }
+        }
     };
     let planned = plan(&request, &info, config.any_total)?;
     warnings.extend(planned.warnings.iter().map(|warning: &PlanWarning| Warning::Shards(*warning)));

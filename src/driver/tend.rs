@@ -18,6 +18,7 @@ use crate::driver::link::{Hold, LinkKey, Op, Receive};
 use crate::driver::mailbox::{Mail, Stop};
 use crate::driver::system;
 use crate::driver::tasks::run_guarded;
+use crate::driver::watch::LOOK_INTERVAL;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::shard::close::LinkEnd;
@@ -46,6 +47,7 @@ impl<H: Handler> Core<H> {
                 Wake::Shard(local) => self.expire_shard(local, due, now),
                 Wake::Dial(local) => self.expire_dial(local, now),
                 Wake::Send(key) => self.expire_send(key, now),
+                Wake::Look => self.look(),
                 Wake::Trim => self.trim(),
                 // The turn looks after the pool anyway.
                 Wake::Relief => self.relief_planned = false,
@@ -82,6 +84,15 @@ impl<H: Handler> Core<H> {
             self.end_link(local, LinkEnd::WriteStuck);
         } else {
             self.deadlines.push(Reverse((now + (timeout - waited), Wake::Send(key))));
+        }
+    }
+
+    /// Looks at what concerns all cores, if that is this one's to do.
+    pub(super) fn look(&mut self) {
+        let now = self.clock.now();
+        if let Some(watch) = &mut self.watch {
+            watch.look(now, &self.shared);
+            self.deadlines.push(Reverse((now + LOOK_INTERVAL, Wake::Look)));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::discovery::{Oddity, PlanWarning};
+use crate::shard::budget::BudgetAlarm;
 
 /// Something that its user should know of. See [`Handle::warnings`](crate::Handle::warnings).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ use crate::discovery::{Oddity, PlanWarning};
 pub enum Warning {
     /// The number of shards: fewer than Discord recommends, or no multiple of it.
     Shards(PlanWarning),
+    /// The day's session starts run low, or are used up.
+    Budget(BudgetAlarm),
     /// A field of `GET /gateway/bot` was missing or absurd, and was replaced.
     Discovery(Oddity),
 }
@@ -18,6 +21,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shards(warning) => warning.fmt(f),
+            Self::Budget(alarm) => alarm.fmt(f),
             Self::Discovery(oddity) => match oddity.came {
                 Some(came) => write!(
                     f,

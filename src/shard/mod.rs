@@ -116,12 +116,8 @@ impl Shard {
     /// A shard that waits for [`start`](Self::start).
     pub fn new(id: ShardId, common: Arc<Common>, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let session = Session::new(
-            id,
-            Arc::clone(&common.settings),
-            common.guards.clone(),
-            rng.next_u64(),
-        );
+        let session =
+            Session::new(id, Arc::clone(&common.settings), common.guards.clone(), rng.next_u64());
         Self {
             session,
             wire: None,

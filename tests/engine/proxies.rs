@@ -23,7 +23,8 @@ impl Running {
     /// Starts the program named, made ready for a port by `prepare`; `None` if it is not installed.
     fn start(program: &str, prepare: impl FnOnce(u16, &mut Command)) -> Option<Self> {
         // Bound and let go: the proxies cannot be handed a socket, nor say which port they took.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut command = Command::new(program);
         prepare(port, &mut command);
@@ -85,7 +86,8 @@ fn assert_goes_through(proxy: &Proxy) {
         let gateway = builder.spawn().unwrap();
         let ca = gateway.ca_pem().map(str::to_owned);
         // By name: the proxy resolves it.
-        let url = format!("{}://localhost:{}", if secure { "wss" } else { "ws" }, gateway.addr().port());
+        let url =
+            format!("{}://localhost:{}", if secure { "wss" } else { "ws" }, gateway.addr().port());
         let run = Run::join_shards(2, gateway, |mut config| {
             if let Some(ca) = ca {
                 config = config.roots(Roots::only_pem(ca).unwrap());

@@ -91,7 +91,11 @@ fn what_tls_meets_in_the_midst_of_the_traffic_costs_no_event() {
             let links = run.log().links.clone();
             let stats = run.stop().unwrap();
             assert_eq!(stats.identifies, 2, "{action:?}: {links:?}");
-            assert_eq!(stats.resumes > 0, action != Action::Tls(TlsFault::KeyUpdate), "{action:?}: {links:?}");
+            assert_eq!(
+                stats.resumes > 0,
+                action != Action::Tls(TlsFault::KeyUpdate),
+                "{action:?}: {links:?}"
+            );
         }
     }
 }

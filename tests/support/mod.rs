@@ -68,6 +68,7 @@ impl<H: Handler> Line<H> {
             interest,
             guards: Guards::local(1, 1000),
             main_url: url,
+            recommended_shards: None,
             compression,
             limits: WireLimits::default(),
         };
