@@ -16,7 +16,7 @@ use super::url::split_authority;
 /// use shardring::wire::{Proxy, ProxyError, ProxyKind};
 ///
 /// let proxy = Proxy::parse("socks5://bot:p%40ss@proxy.example")?;
-/// assert_eq!((proxy.kind(), proxy.host(), proxy.port()), (ProxyKind::Socks5, "proxy.example", 1080));
+/// assert_eq!((proxy.kind(), proxy.port()), (ProxyKind::Socks5, 1080));
 /// assert_eq!(proxy.to_string(), "socks5://proxy.example:1080");
 /// assert_eq!(Proxy::parse("https://proxy.example"), Err(ProxyError::SecureProxy));
 /// # Ok::<(), ProxyError>(())

@@ -15,9 +15,9 @@ use super::url::GatewayUrl;
 /// same with `http_proxy`, which counts in lower case only (a CGI program's `HTTP_PROXY` is the
 /// `Proxy` header of whoever asks it).
 ///
-/// `no_proxy` or `NO_PROXY` excepts hosts: a list with commas of names (which except the names below
-/// them too; with a leading dot only those), IP addresses and ranges (`10.0.0.0/8`), each with a
-/// port if only that is meant (`host:443`), or `*` for all. `localhost` and loopback
+/// `no_proxy` or `NO_PROXY` excepts hosts: a list with commas of names (which except the names
+/// below them too; with a leading dot only those), IP addresses and ranges (`10.0.0.0/8`), each
+/// with a port if only that is meant (`host:443`), or `*` for all. `localhost` and loopback
 /// addresses are always excepted, as Go has it.
 ///
 /// # Errors

@@ -328,7 +328,7 @@ impl Tls {
         out: &mut Vec<u8>,
         mut seal: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
     ) -> Result<(), WireError> {
-        let start = out.len();
+        let mut start = out.len();
         let mut room_len = room_len;
         let sealed = loop {
             out.resize(start + room_len, 0);
@@ -337,6 +337,7 @@ impl Tls {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     match seal(&mut traffic, &mut out[start..]) {
                         Ok(len) => break Ok(len),
+                        // It saw that a KeyUpdate is owed, and comes back with that first.
                         Err(EncryptError::InsufficientSize(size))
                             if size.required_size > room_len =>
                         {
@@ -344,6 +345,11 @@ impl Tls {
                         }
                         Err(_) => break Err(WireError::TlsExhausted),
                     }
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    out.truncate(start);
+                    append_encoded(out, |room| data.encode(room));
+                    start = out.len();
                 }
                 Ok(ConnectionState::TransmitTlsData(transmit)) => transmit.done(),
                 Ok(ConnectionState::PeerClosed) => self.is_ended = true,

@@ -55,8 +55,8 @@ fn text(error: WireError) -> &'static str {
              add its CA to the roots, for Discord see what intercepts TLS between"
         }
         WireError::TlsCertificate => {
-            "the server's certificate cannot be used (a bad signature, purpose or encoding, or it \
-             was revoked)"
+            "the server's certificate cannot be used: a bad signature (of a CA that is believed by \
+             name, but has another key?), purpose or encoding, or it was revoked"
         }
         WireError::TlsMalformed => {
             "the answer is not TLS; is wss:// right for this port, and does nothing between \
