@@ -118,7 +118,10 @@ fn over_a_boot_the_day_goes_on_and_used_keys_rest_a_turn() {
     host.reboot(Duration::from_secs(60));
     let book = Book::open_on(place.path(), &token(), host.clone()).unwrap();
     let state = book.state(at(1));
-    assert_eq!((state.counted, state.resets_at), (5, Some(at(1) + WINDOW - at(60).since(at(0)))));
+    assert_eq!(
+        (state.counted, state.resets_at),
+        (5, Some(at(1) + (WINDOW - Duration::from_secs(60))))
+    );
     assert_eq!(book.claim(3, at(1)), Claim::Later(at(1) + TURN));
     assert_eq!(book.claim(4, at(1)), Claim::Granted, "never used");
     drop(book);

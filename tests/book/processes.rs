@@ -97,7 +97,7 @@ fn processes_that_count_at_once_count_exactly() {
     let place = Place::new("exact");
     let mut children: Vec<_> = (0..3).map(|_| child("count-all", place.path())).collect();
     let counted: Vec<u32> =
-        children.iter_mut().map(|child| said(child).next().unwrap().parse().unwrap()).collect();
+        children.iter_mut().map(|child| said(child).last().unwrap().parse().unwrap()).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
@@ -295,7 +295,7 @@ fn what_cannot_be_written_is_not_granted() {
     shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]);
     shell.arg(std::env::current_exe().unwrap());
     let mut child = start(shell, "full-disk", place.path());
-    let line = said(&mut child).next();
+    let line = said(&mut child).last();
     assert!(child.wait().unwrap().success());
     assert_eq!(line.as_deref(), Some("refused"));
     let names = std::fs::read_dir(place.path().parent().unwrap()).unwrap().count();
