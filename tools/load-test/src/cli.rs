@@ -1,14 +1,14 @@
-//! The flags, and what they mean together. Nothing is started here.
+//! The flags, and what they mean together: a [`Plan`]. Nothing is started here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use serde::{Deserialize, Serialize};
-use shardring::Compression;
+use clap::Parser;
 
 use crate::orders;
-use crate::placement::{self, Placement};
+use crate::placement;
+use crate::plan::{Canary, GUILD_BURST_BYTES, GatewayPlan, JobPlan, LedgerMode, Load, Plan};
+use crate::plan::{Scenario, Wanted};
 
 /// Drives shardring against a Discord gateway and reports what it saw.
 ///
@@ -27,6 +27,7 @@ Examples:
   load-test --shards 1000 --flat-out --burst 4    as fast as it goes
   load-test --scenario speed                      bursts of 1, 4 and 16, flat out, one shard
   load-test --scenario memory-b --shards 1000     KiB a shard, windows filled
+  load-test --report report.html                  the main job, with charts to look at
   load-test --gateway ws://127.0.0.1:8080 --ledger-file gateway.ledger")]
 pub(crate) struct Cli {
     /// The gateway's address; its ledger is not known unless --ledger-file is given
@@ -119,132 +120,15 @@ pub(crate) struct Cli {
     /// One JSON object on standard output, and nothing else there
     #[arg(long)]
     json: bool,
+    /// Writes a page (HTML, nothing else needed) with charts of latency, throughput, CPU and memory
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// No live numbers on standard error
     #[arg(long, short)]
     quiet: bool,
     /// How long until all shards must be READY, besides the pacing of IDENTIFYs
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
     ready_timeout: f64,
-}
-
-/// `--compression`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Wanted {
-    /// zlib-stream
-    Zlib,
-    /// Plain text
-    None,
-}
-
-impl Wanted {
-    pub(crate) fn compression(self) -> Compression {
-        match self {
-            Self::Zlib => Compression::ZlibStream,
-            Self::None => Compression::None,
-        }
-    }
-}
-
-/// `--ledger`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LedgerMode {
-    /// Session, number, id, and a hash of the text of `d`
-    Full,
-    /// Session, number, id
-    Ids,
-    /// Nothing
-    Off,
-}
-
-/// `--canary`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Canary {
-    /// An event is not sent
-    Drop,
-    /// An event is sent again in place of the next
-    Double,
-    /// Two events change places
-    Swap,
-    /// A byte of an event is changed
-    Alter,
-}
-
-/// `--scenario`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Scenario {
-    /// CPU per event: bursts of 1, 4 and 16 and flat out, on --shards and on one shard
-    Speed,
-    /// Memory: READY with one guild
-    MemoryA,
-    /// Memory: READY with 1,000 guilds and their GUILD_CREATEs, past the window
-    MemoryB,
-    /// Memory: (b), then a 3 MB GUILD_CREATE on each shard in turn
-    MemoryC,
-}
-
-/// What is to be done: the flags after all rules.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) job: JobPlan,
-    pub(crate) scenario: Option<Scenario>,
-    pub(crate) json: bool,
-    pub(crate) quiet: bool,
-}
-
-/// One job.
-#[derive(Clone, Debug)]
-pub(crate) struct JobPlan {
-    pub(crate) gateway: GatewayPlan,
-    pub(crate) token: String,
-    pub(crate) shards: u32,
-    pub(crate) max_concurrency: u32,
-    pub(crate) placement: Placement,
-    pub(crate) compression: Wanted,
-    pub(crate) linger: Duration,
-    pub(crate) ledger: LedgerMode,
-    pub(crate) load: Load,
-    pub(crate) guilds_per_shard: u32,
-    /// Bytes of each GUILD_CREATE after READY; 0: small ones.
-    pub(crate) guild_bytes: usize,
-    pub(crate) seed: u64,
-    pub(crate) ready_timeout: Duration,
-}
-
-impl JobPlan {
-    /// Between the last start event and the reading of idle memory: a core gives memory back a
-    /// second after large payloads.
-    pub(crate) fn settle(&self) -> Duration {
-        let large = self.guild_bytes > 0 || self.load == Load::Idle { big_guilds: true };
-        if large { SETTLE_LARGE } else { SETTLE }
-    }
-}
-
-/// Who sends.
-#[derive(Clone, Debug)]
-pub(crate) enum GatewayPlan {
-    /// A child of ours.
-    Embedded { canary: Option<Canary>, faults: Vec<String> },
-    /// Somebody else.
-    At { url: String, ledger_file: Option<PathBuf> },
-}
-
-/// What is sent, once all shards are READY.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Load {
-    /// Nothing: memory is measured; then, if asked for, a GUILD_CREATE of 3 MB on each shard in turn.
-    Idle { big_guilds: bool },
-    /// At drawn moments.
-    Paced { rate_per_s: f64, burst: u64, events_per_shard: u64 },
-    /// As fast as it goes; without a number for so long.
-    FlatOut { burst: u64, events_per_shard: Option<u64>, at_most: Option<Duration> },
-    /// A capture, to each shard.
-    Capture { path: PathBuf, speed: Option<f64>, at_most: Option<Duration> },
-    /// Whatever a foreign gateway sends, for so long or so many.
-    Foreign { events: Option<u64>, at_most: Option<Duration> },
 }
 
 impl Cli {
@@ -261,6 +145,9 @@ impl Cli {
             self.cpus.as_deref(),
             self.gateway_cpus.as_deref(),
         )?;
+        if let Some(path) = &self.report {
+            writable(path)?;
+        }
         let mut load = self.load()?;
         let mut guilds_per_shard = self.guilds_per_shard;
         match self.scenario {
@@ -325,7 +212,8 @@ impl Cli {
             seed: self.seed,
             ready_timeout: Duration::from_secs_f64(self.ready_timeout),
         };
-        Ok(Plan { job, scenario: self.scenario, json: self.json, quiet: self.quiet })
+        let Self { scenario, report, json, quiet, .. } = self;
+        Ok(Plan { job, scenario, report, json, quiet })
     }
 
     fn load(&self) -> Result<Load, String> {
@@ -360,6 +248,21 @@ impl Cli {
     }
 }
 
+/// Whether a page may go there: better to know before the job than after it.
+fn writable(path: &Path) -> Result<(), String> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(format!("--report: there is no folder {}", folder.display()));
+    }
+    if path.is_dir() {
+        return Err(format!("--report: {} is a folder", path.display()));
+    }
+    Ok(())
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number <= 1e9 => Ok(number),
@@ -369,18 +272,12 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// The token of replay gateways.
 const TOKEN: &str = "replay.gateway.token";
-/// See [`JobPlan::settle`].
-const SETTLE: Duration = Duration::from_millis(300);
-/// The same after large payloads.
-const SETTLE_LARGE: Duration = Duration::from_millis(2_000);
 /// The main job's pace.
 const RATE_PER_S: f64 = 20_000.0;
 /// The main job's length.
 const SECONDS: Duration = Duration::from_secs(5);
 /// Guilds of a shard in the memory scenarios (b) and (c).
 const MEMORY_GUILDS: u32 = 1_000;
-/// Bytes of a large guild.
-pub(crate) const GUILD_BURST_BYTES: usize = 3_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -439,6 +336,8 @@ mod tests {
             &["--linger-us", "5000"],
             &["--threads", "100000"],
             &["--scenario", "memory-d"],
+            &["--report", "no/such/folder/report.html"],
+            &["--report", "."],
         ] {
             assert!(plan(args).is_err(), "{args:?}");
         }

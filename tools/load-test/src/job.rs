@@ -3,22 +3,24 @@
 //! Every wait here has a bound and watches for Ctrl-C, for a gateway that ended, and for errors
 //! of the engine. Invariant: whatever happens, a report comes back and the child is gone.
 
+mod wait;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use replay_gateway::ledger::SessionLost;
-use shardring::shard::notice::State;
 use shardring::{Engine, Handle, Metrics};
 
 use crate::child::GatewayChild;
-use crate::cli::{GatewayPlan, JobPlan, LedgerMode, Load};
+use crate::course::{Links, Moment};
 use crate::http;
 use crate::ledger::{self, Clerk};
 use crate::live::{Live, Now};
 use crate::orders::Orders;
 use crate::placement;
+use crate::plan::{GatewayPlan, JobPlan, LedgerMode, Load};
 use crate::probe::{Bench, Kit, Seen, Task, Watch};
 use crate::process::{self, CpuTime};
 use crate::report::{Report, Settings};
@@ -118,6 +120,11 @@ impl<'a> Job<'a> {
         let config = config(plan, &url, &task).map_err(|error| error.to_string())?;
         report.rss_before_kib = process::rss_kib().ok();
         let started_at = Instant::now();
+        report.course.push(Moment {
+            cpu_ns: CpuTime::now().all_ns(),
+            rss_kib: report.rss_before_kib.unwrap_or(0),
+            ..Moment::default()
+        });
         let engine = Engine::start(config, move |core| Ok(bench.probe(core)))
             .map_err(|error| format!("the engine does not start: {error}"))?;
         report.rss_started_kib = process::rss_kib().ok();
@@ -140,9 +147,11 @@ impl<'a> Job<'a> {
     /// READY, idle, traffic.
     fn drive(&mut self, live: &mut Live, interrupted: &AtomicBool, report: &mut Report) -> End {
         let mut tick = Tick { live, interrupted, report, checked_at: Instant::now() };
-        match self.drive_through(&mut tick) {
-            Ok(end) | Err(end) => end,
-        }
+        let (Ok(end) | Err(end)) = self.drive_through(&mut tick);
+        let mut last = self.moment();
+        last.rss_kib = process::rss_kib().unwrap_or(0);
+        report.course.end(last);
+        end
     }
 
     fn drive_through(&mut self, tick: &mut Tick<'_>) -> Result<End, End> {
@@ -166,176 +175,6 @@ impl<'a> Job<'a> {
         self.wait_traffic(tick)
     }
 
-    fn wait_ready(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
-        tick.live.phase("connects");
-        let shards = u64::from(self.plan.shards);
-        let turns = self.plan.shards.div_ceil(self.plan.max_concurrency.max(1));
-        let patience = self.plan.ready_timeout + IDENTIFY_TURN * (turns - 1);
-        while self.watch.sum(|core| &core.up) < shards {
-            self.tick(tick)?;
-            if self.started_at.elapsed() > patience {
-                let up = self.watch.sum(|core| &core.up);
-                tick.report.fail(format!(
-                    "only {up} of {shards} shards were READY within {:.0} s{}",
-                    patience.as_secs_f64(),
-                    self.not_active()
-                ));
-                return Err(End::Broken);
-            }
-        }
-        tick.report.ready_ms = Some(self.started_at.elapsed().as_secs_f64() * 1e3);
-        Ok(())
-    }
-
-    /// What the first few shards that are not up await.
-    fn not_active(&self) -> String {
-        let metrics = self.metrics();
-        let shards = metrics.iter().flat_map(|metrics| metrics.shards());
-        let waiting: Vec<String> = shards
-            .filter(|shard| shard.state != State::Active)
-            .take(NOT_ACTIVE_MAX)
-            .map(|shard| format!("; shard {} is {:?}", shard.shard, shard.state))
-            .collect();
-        waiting.concat()
-    }
-
-    fn wait_guilds(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
-        let all = u64::from(self.plan.shards) * u64::from(self.plan.guilds_per_shard);
-        let mut last = (0, Instant::now());
-        loop {
-            let seen = self.watch.sum(|core| &core.start_guilds);
-            if seen >= all {
-                return Ok(());
-            }
-            if seen > last.0 {
-                last = (seen, Instant::now());
-            }
-            self.tick(tick)?;
-            if last.1.elapsed() > GUILDS_PATIENCE {
-                tick.report.problem(format!("only {seen} of {all} GUILD_CREATEs came after READY"));
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has a large GUILD_CREATE sent to each shard in turn, and waits for them.
-    fn wait_big_guilds(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
-        tick.live.phase("large guilds");
-        self.expected = Some(self.plan.shards.into());
-        if let Some(Err(error)) = self.child.as_ref().map(GatewayChild::send_big_guilds) {
-            tick.report.fail(format!("the replay gateway: {error}"));
-            return Err(End::Broken);
-        }
-        self.wait_traffic(tick)?;
-        self.pause(tick, self.plan.settle())
-    }
-
-    /// Asks a replay gateway when its traffic starts, so that latency can be told from then on.
-    fn learn_start(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
-        tick.live.phase("awaits traffic");
-        if pace(self.plan, &self.url).is_none() {
-            return Ok(());
-        }
-        let until = Instant::now() + START_PATIENCE;
-        while Instant::now() < until && self.watch.sum(|core| &core.events) == 0 {
-            match http::traffic_info(&self.url) {
-                Some(info) if info.start_unix_ns > 0 => {
-                    self.watch.start_unix_ns.store(info.start_unix_ns, Ordering::Relaxed);
-                    return Ok(());
-                }
-                Some(_) => self.tick(tick)?,
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    fn wait_traffic(&mut self, tick: &mut Tick<'_>) -> Result<End, End> {
-        let at_most = match self.plan.load {
-            Load::FlatOut { at_most, .. }
-            | Load::Capture { at_most, .. }
-            | Load::Foreign { at_most, .. } => at_most,
-            Load::Idle { .. } | Load::Paced { .. } => None,
-        };
-        let foreign = matches!(self.plan.load, Load::Foreign { .. });
-        let quiet_max = self.quiet_max();
-        let began_at = Instant::now();
-        let mut first_at = None;
-        let mut last = (0, Instant::now());
-        loop {
-            let events = self.watch.sum(|core| &core.events);
-            if events > 0 && first_at.is_none() {
-                first_at = Some(Instant::now());
-                tick.live.phase("traffic");
-            }
-            // Sessions that faults end and start anew may bring more than was reckoned with.
-            let rest = if self.has_faults() { FAULTS_REST } else { Duration::ZERO };
-            if self.expected.is_some_and(|expected| events >= expected)
-                && events == last.0
-                && last.1.elapsed() >= rest
-            {
-                self.read_window(tick.report);
-                return Ok(End::Complete);
-            }
-            let since = if foreign { Some(began_at) } else { first_at };
-            if at_most.zip(since).is_some_and(|(at_most, since)| since.elapsed() >= at_most) {
-                self.read_window(tick.report);
-                return Ok(End::Early);
-            }
-            if events > last.0 {
-                last = (events, Instant::now());
-            }
-            let up = self.watch.sum(|core| &core.up) == u64::from(self.plan.shards);
-            let patience = match (first_at, up) {
-                (None, _) => START_PATIENCE,
-                (Some(_), true) => quiet_max,
-                (Some(_), false) => quiet_max + RECONNECT_PATIENCE,
-            };
-            if !foreign && last.1.elapsed() > patience {
-                self.read_window(tick.report);
-                if up && self.expected.is_some_and(|all| all - events <= self.places_taken()) {
-                    return Ok(End::Complete);
-                }
-                let expected = self.expected.map_or(String::new(), |all| format!(" of {all}"));
-                tick.report.problem(format!(
-                    "{events}{expected} events came, then none for {:.0} s",
-                    patience.as_secs_f64()
-                ));
-                return Ok(End::Broken);
-            }
-            if let Err(end) = self.tick(tick) {
-                self.read_window(tick.report);
-                return Err(end);
-            }
-        }
-    }
-
-    /// How many events fewer than reckoned may come: each RESUMED takes a number that an event
-    /// would have had, and a session that starts anew in mid-traffic skips what is past.
-    fn places_taken(&self) -> u64 {
-        self.metrics().map_or(0, |metrics| match metrics.counters.sessions_lost {
-            0 => metrics.counters.resumed,
-            _ => u64::MAX,
-        })
-    }
-
-    fn has_faults(&self) -> bool {
-        match &self.plan.gateway {
-            GatewayPlan::Embedded { faults, .. } => !faults.is_empty(),
-            GatewayPlan::At { .. } => false,
-        }
-    }
-
-    /// How long no event may come while all shards are up.
-    fn quiet_max(&self) -> Duration {
-        let mean_gap_s = match self.plan.load {
-            Load::Paced { rate_per_s, burst, .. } => burst as f64 / rate_per_s,
-            Load::Capture { .. } => CAPTURE_QUIET_MAX.as_secs_f64() / QUIET_GAPS,
-            _ => 0.0,
-        };
-        QUIET_MIN.max(Duration::from_secs_f64((mean_gap_s * QUIET_GAPS).min(3_600.0)))
-    }
-
     /// Closes the window of measurement: events, time, CPU.
     fn read_window(&self, report: &mut Report) {
         let cpu = CpuTime::now();
@@ -350,27 +189,21 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn pause(&mut self, tick: &mut Tick<'_>, span: Duration) -> Result<(), End> {
-        let until = Instant::now() + span;
-        while Instant::now() < until {
-            self.tick(tick)?;
-        }
-        Ok(())
-    }
-
     /// Sleeps a little, shows where the job stands, and looks whether it has to end.
     fn tick(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
         std::thread::sleep(TICK);
+        let mut moment = self.moment();
         tick.live.show(Now {
-            shards_up: self.watch.sum(|core| &core.up),
+            shards_up: moment.shards_up,
             shards: self.plan.shards.into(),
-            events: self.watch.sum(|core| &core.events),
+            events: moment.events,
             expected: self.expected,
-            cpu_ns: {
-                let CpuTime { user_ns, system_ns } = CpuTime::now();
-                user_ns + system_ns
-            },
+            cpu_ns: moment.cpu_ns,
         });
+        if tick.report.course.is_due(moment.at) {
+            moment.rss_kib = process::rss_kib().unwrap_or(0);
+            tick.report.course.push(moment);
+        }
         if tick.interrupted.load(Ordering::Relaxed) {
             tick.report.interrupted = true;
             return Err(End::Early);
@@ -403,6 +236,23 @@ impl<'a> Job<'a> {
             return Err(End::Broken);
         }
         Ok(())
+    }
+
+    /// Where the job stands; memory, which takes reading a file, is left to the caller.
+    fn moment(&self) -> Moment {
+        let at = self.started_at.elapsed();
+        Moment {
+            at,
+            events: self.watch.sum(|core| &core.events),
+            cpu_ns: CpuTime::now().all_ns(),
+            rss_kib: 0,
+            shards_up: self.watch.sum(|core| &core.up),
+            links: Links {
+                ended: self.watch.sum(|core| &core.ended),
+                resumed: self.watch.sum(|core| &core.resumed),
+                ready: self.watch.sum(|core| &core.readies),
+            },
+        }
     }
 
     fn metrics(&self) -> Option<Metrics> {
@@ -478,6 +328,7 @@ impl<'a> Job<'a> {
             std::hint::black_box(seen.checksum);
         }
         report.latency = latency.percentiles();
+        report.course.curves.insert(0, latency.curve("due to callback"));
         if report.undecoded > 0 {
             report.problem(format!("{} events could not be decoded", report.undecoded));
         }
@@ -493,27 +344,9 @@ struct Tick<'t> {
     checked_at: Instant,
 }
 
-/// Shards that the report of a missing READY names.
-const NOT_ACTIVE_MAX: usize = 5;
 /// Between two looks at the job.
 const TICK: Duration = Duration::from_millis(20);
 /// Between two looks at the child and at the engine's errors.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
-/// One turn of the identify gate.
-const IDENTIFY_TURN: Duration = Duration::from_millis(5_300);
-/// No GUILD_CREATE for so long: the rest will not come.
-const GUILDS_PATIENCE: Duration = Duration::from_secs(30);
-/// From READY to the first event: the gateway prepares its traffic meanwhile.
-const START_PATIENCE: Duration = Duration::from_secs(300);
-/// No event for so long while all shards are up: no more will come.
-const QUIET_MIN: Duration = Duration::from_secs(3);
-/// Or this many mean gaps of the pace.
-const QUIET_GAPS: f64 = 30.0;
-/// With faults: no event for so long after all that was expected.
-const FAULTS_REST: Duration = Duration::from_secs(2);
-/// A pause in a capture that is played.
-const CAPTURE_QUIET_MAX: Duration = Duration::from_secs(60);
-/// While a shard is down it may take so much longer.
-const RECONNECT_PATIENCE: Duration = Duration::from_secs(60);
 /// For an answer of the engine's threads.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);

@@ -9,6 +9,8 @@ use hdrhistogram::Histogram;
 use replay_gateway::traffic::schedule::{Pace, Schedule};
 use serde::Serialize;
 
+use crate::course::Curve;
+
 /// A histogram in ns: 1 µs to 1 h, three digits, saturating.
 #[derive(Clone, Debug)]
 pub(crate) struct Spans(Histogram<u32>);
@@ -25,6 +27,12 @@ impl Spans {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("all have the same bounds");
+    }
+
+    /// As a curve over the percentiles.
+    pub(crate) fn curve(&self, name: &'static str) -> Curve {
+        let value_us = |percent| self.0.value_at_percentile(percent) as f64 / 1e3;
+        Curve::of(name, self.0.len(), value_us)
     }
 
     /// `None` if nothing was recorded.

@@ -6,13 +6,17 @@
 
 mod child;
 mod cli;
+mod course;
+mod html;
 mod http;
 mod job;
 mod latency;
 mod ledger;
 mod live;
+mod machine;
 mod orders;
 mod placement;
+mod plan;
 mod probe;
 mod process;
 mod read;

@@ -10,7 +10,7 @@ use replay_gateway::{
 use serde::{Deserialize, Serialize};
 use shardring::Intents;
 
-use crate::cli::{Canary, GUILD_BURST_BYTES, JobPlan, Load};
+use crate::plan::{Canary, GUILD_BURST_BYTES, JobPlan, Load};
 
 /// Orders to the child.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -58,6 +58,10 @@ pub(crate) struct CoreWatch {
     pub(crate) last_ns: AtomicU64,
     /// READYs.
     pub(crate) readies: AtomicU64,
+    /// Sessions that were resumed.
+    pub(crate) resumed: AtomicU64,
+    /// Connections that ended.
+    pub(crate) ended: AtomicU64,
     /// Shards with a session and a connection.
     pub(crate) up: AtomicU64,
 }
@@ -307,8 +311,15 @@ impl Handler for Probe {
         self.offset.look(cx.now().as_ns());
         let shard = cx.shard().id;
         match link {
-            Link::Ready { .. } | Link::Resumed { .. } => self.set_up(shard, true),
-            Link::Disconnected { .. } => self.set_up(shard, false),
+            Link::Ready { .. } => self.set_up(shard, true),
+            Link::Resumed { .. } => {
+                bump(&self.watch().resumed, 1);
+                self.set_up(shard, true);
+            }
+            Link::Disconnected { .. } => {
+                bump(&self.watch().ended, 1);
+                self.set_up(shard, false);
+            }
             Link::SessionLost { session_id, first_seq, .. } => {
                 let after_s = first_seq.saturating_sub(1) as u32;
                 self.kit.seen.lost.push(SessionLost { session: session_key(session_id), after_s });

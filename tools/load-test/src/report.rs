@@ -9,8 +9,9 @@ use serde_json::Value;
 use shardring::Metrics;
 use shardring::metrics::Counters;
 
-use crate::cli::{GatewayPlan, JobPlan, LedgerMode, Load, Wanted};
+use crate::course::{Course, Curve};
 use crate::latency::Percentiles;
+use crate::plan::{GatewayPlan, JobPlan, LedgerMode, Load, Wanted};
 
 /// How it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -90,6 +91,9 @@ pub(crate) struct Report {
     pub(crate) ledger_waits: u64,
     pub(crate) ledger: Option<ledger::Report>,
     pub(crate) gateway: Option<Value>,
+    /// What `--report` draws.
+    #[serde(skip)]
+    pub(crate) course: Course,
 }
 
 /// What the job was.
@@ -246,6 +250,14 @@ impl Report {
         self.decode = Percentiles::of_engine(&metrics.decode);
         self.callback = Percentiles::of_engine(&metrics.callback);
         self.heartbeat = Percentiles::of_engine(&metrics.heartbeat);
+        for (name, latency) in [
+            ("receive to callback", &metrics.receive_to_callback),
+            ("inflate and decode", &metrics.decode),
+            ("callback", &metrics.callback),
+        ] {
+            self.course.curves.push(Curve::of_engine(name, latency));
+        }
+        self.course.set_kinds(metrics);
         for (cause, count) in shardring::shard::close::Cause::NAMES.iter().zip(counters.disconnects)
         {
             if count > 0 {

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::cli::{JobPlan, Load, Plan, Scenario};
+use crate::html;
 use crate::job;
 use crate::live::Live;
+use crate::plan::{JobPlan, Load, Plan, Scenario};
 use crate::report::{Outcome, Report};
 use crate::table;
 
@@ -19,7 +20,7 @@ pub(crate) fn run(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
         None => {
             let report = one(plan, &plan.job, "load-test", interrupted);
             print(plan, || json!(report), || table::of_job(&report));
-            report.outcome
+            report.outcome.max(draw(plan, &[report]))
         }
         Some(Scenario::Speed) => speed(plan, interrupted),
         Some(Scenario::MemoryA | Scenario::MemoryB | Scenario::MemoryC) => {
@@ -65,7 +66,8 @@ fn speed(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
         }
     }
     print(plan, || json!({"scenario": "speed", "jobs": reports}), || table::of_series(&reports));
-    reports.iter().map(|report| report.outcome).max().unwrap_or_default()
+    let outcome = reports.iter().map(|report| report.outcome).max().unwrap_or_default();
+    outcome.max(draw(plan, &reports))
 }
 
 fn memory(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
@@ -74,14 +76,14 @@ fn memory(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
     let report = one(plan, &plan.job, "memory", interrupted);
     let as_json = || json!({"scenario": plan.scenario, "fixed_kib": fixed_kib, "jobs": [report]});
     print(plan, as_json, || table::of_memory(&report, fixed_kib));
-    report.outcome
+    report.outcome.max(draw(plan, &[report]))
 }
 
 /// What an engine with one shard takes, KiB; `None` if that could not be measured.
 fn fixed_part_kib(job: &JobPlan) -> Option<f64> {
     let compression = match job.compression {
-        crate::cli::Wanted::Zlib => "zlib",
-        crate::cli::Wanted::None => "none",
+        crate::plan::Wanted::Zlib => "zlib",
+        crate::plan::Wanted::None => "none",
     };
     let output = Command::new(std::env::current_exe().ok()?)
         .args(["--scenario", "memory-a", "--shards", "1", "--json", "--quiet", "--compression"])
@@ -92,6 +94,23 @@ fn fixed_part_kib(job: &JobPlan) -> Option<f64> {
         .ok()?;
     let value: Value = serde_json::from_slice(&output.stdout).ok()?;
     value["jobs"][0]["rss_per_shard_kib"].as_f64()
+}
+
+/// Writes the page, if one is wanted.
+fn draw(plan: &Plan, reports: &[Report]) -> Outcome {
+    let Some(path) = &plan.report else { return Outcome::Clean };
+    match html::write(path, reports, &plan.job.token) {
+        Ok(()) => {
+            if !plan.quiet {
+                eprintln!("load-test: the report is in {}", path.display());
+            }
+            Outcome::Clean
+        }
+        Err(error) => {
+            eprintln!("load-test: --report: {}: {error}", path.display());
+            Outcome::Failed
+        }
+    }
 }
 
 fn print(plan: &Plan, as_json: impl FnOnce() -> Value, as_text: impl FnOnce() -> String) {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use replay_gateway::traffic::schedule::Pace;
 use shardring::{Config, Delivery, Engine, EventKind, Intents, Interest, Shards, Stop, Token};
 
-use crate::cli::{JobPlan, Load};
 use crate::http;
+use crate::plan::{JobPlan, Load};
 use crate::probe::Task;
 use crate::report::Report;
 

@@ -121,8 +121,8 @@ impl Table {
 fn settings(report: &Report, table: &mut Table) {
     let settings = &report.settings;
     let compression = match settings.compression {
-        crate::cli::Wanted::Zlib => "zlib-stream",
-        crate::cli::Wanted::None => "plain text",
+        crate::plan::Wanted::Zlib => "zlib-stream",
+        crate::plan::Wanted::None => "plain text",
     };
     table.row("gateway", &settings.gateway);
     let cpus = |cpus: &[usize]| {
