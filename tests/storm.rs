@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use replay_gateway::Gateway;
 use shardring::{
-    Compression, Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link,
-    Shards, Stop, Token,
+    BudgetSettings, Compression, Config, Context, Engine, Event, EventKind, Handler, Intents,
+    Interest, Link, Shards, Stop, Token,
 };
 
 const SHARDS: u32 = 1_000;
@@ -61,6 +61,7 @@ fn a_thousand_shards_with_3_mb_each_arrive_within_a_bound() {
         .shards(Shards::all(SHARDS))
         .max_concurrency(SHARDS)
         .gateway_url(url)
+        .budget(BudgetSettings::unlimited())
         .compression(Compression::ZlibStream)
         .interest(Interest::typed([EventKind::GuildCreate]))
         .cores(1)

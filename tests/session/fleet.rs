@@ -133,7 +133,16 @@ impl Peer for Discord {
         self.carries[shard] = None;
         let latency = ms(10) + self.rng.jitter(ms(300));
         if target == Target::Resume && self.resume_host_dead || self.one_in(8) {
-            let ends = [LinkEnd::Unreachable, LinkEnd::HttpStatus(503), LinkEnd::Upgrade];
+            let ends = [
+                LinkEnd::NameNotFound,
+                LinkEnd::ConnectionRefused,
+                LinkEnd::NoRoute,
+                LinkEnd::Unreachable,
+                LinkEnd::HttpStatus(503),
+                LinkEnd::Upgrade,
+                LinkEnd::Proxy,
+                LinkEnd::Tls,
+            ];
             let end = ends[self.rng.next_u64() as usize % ends.len()];
             return vec![(latency, Act::End(end))];
         }

@@ -136,7 +136,12 @@ fn every_end_in_every_state_leads_back_to_an_active_session_or_to_a_fatal_error(
 #[test]
 fn a_dead_resume_host_is_left_for_the_main_url_with_the_session_kept() {
     let dead = [
+        LinkEnd::NameNotFound,
+        LinkEnd::ConnectionRefused,
+        LinkEnd::NoRoute,
         LinkEnd::Unreachable,
+        LinkEnd::Proxy,
+        LinkEnd::Tls,
         LinkEnd::DialTimeout,
         LinkEnd::HttpStatus(503),
         LinkEnd::HttpStatus(502),

@@ -55,6 +55,14 @@ pub struct BudgetSettings {
     pub override_refusal: bool,
 }
 
+impl BudgetSettings {
+    /// No budget: for gateways that are not Discord's.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self { total: Some(u32::MAX), reserve: Some(0), ..Self::default() }
+    }
+}
+
 /// The total if nobody has said one: what Discord documents for every bot that is not a large one
 /// (protocol section 4). A large bot has more, and one that guesses low is told so at its start;
 /// one that guesses high has its token reset.

@@ -7,7 +7,9 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use replay_gateway::traffic::schedule::Pace;
-use shardring::{Config, Delivery, Engine, EventKind, Intents, Interest, Shards, Stop, Token};
+use shardring::{
+    BudgetSettings, Config, Delivery, Engine, EventKind, Intents, Interest, Shards, Stop, Token,
+};
 
 use crate::http;
 use crate::plan::{JobPlan, Load};
@@ -63,6 +65,7 @@ pub(crate) fn config(plan: &JobPlan, url: &str, task: &Task) -> Result<Config, s
         .gateway_url(url)
         .compression(plan.compression.compression())
         .max_concurrency(plan.max_concurrency)
+        .budget(BudgetSettings::unlimited())
         .cpus(plan.placement.client.iter().copied())
         .linger(plan.linger)
         .seed(plan.seed)
