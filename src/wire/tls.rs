@@ -1,41 +1,49 @@
 //! TLS between the socket and the WebSocket: records in, application data out, and back.
 //!
-//! One of the two doors of rustls (the other makes the roots). Each call decrypts at most one
-//! record, where it lies; what is not a whole record waits in chunks. No socket; the clock that
-//! certificates are held against, and the randomness, are rustls' own. `Channel` calls it.
+//! One of the doors of rustls. Each call opens at most one record, where it lies; what is not a
+//! whole record waits in chunks. No socket; the clock that certificates are held against, and the
+//! randomness, are rustls' own. `Channel` calls it.
+//!
+//! rustls' connection does the handshake, and all of TLS 1.2 (`session`). TLS 1.3 goes on without
+//! it, from its keys (`records`): that opens in place and owns a kilobyte less.
 //!
 //! Invariants: certificates are always verified; a record whose header claims too much is refused
 //! before a byte of it is kept; any split of the same bytes into calls gives the same plaintext;
 //! a connection that failed stays failed.
 //!
-//! What it costs (measured by `tests/alloc_tls.rs`, which holds it to these bounds):
+//! What it costs with ring, measured by `tests/alloc_tls.rs`, which holds it to bounds; the server's
+//! certificate has 0.4 KB there, and of whatever chain a server sends one copy is in each row:
 //!
-//! | | ring |
-//! |---|---|
-//! | heap of an idle connection, without the server's certificates | MEASURE |
-//! | a ticket, without them | MEASURE |
-//! | allocations a record received | MEASURE |
-//! | allocations a payload sent | MEASURE |
+//! | | TLS 1.3 | TLS 1.2 |
+//! |---|---|---|
+//! | heap of an idle connection | 2.8 KB (resumed: 2.6) | 3.7 KB (3.6) |
+//! | a ticket | 0.9 KB | one session a server |
+//! | allocations a record received | 0 | 1 |
+//! | allocations a payload sent | 1 | 1 |
 //!
-//! Both keep a copy of the chain that the server sent.
+//! (The chains of public servers have two to three kilobytes: rustls keeps them, and gives no means
+//! to forget them.)
 
 mod fault;
+mod records;
+mod session;
 mod tickets;
 
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::{Resumption, UnbufferedClientConnection};
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use super::channel::Cleared;
 use super::error::WireError;
 use super::pool::{ChunkPool, ChunkQueue};
 use super::record::{HANDSHAKE_LEN_MAX, HEADER_LEN, Header, RecordBuffer};
+use records::{CLOSE_NOTIFY, Content, Records, Refused};
+use session::Session;
 use tickets::Tickets;
 
 /// How to speak TLS to gateways: whom to believe, which versions, and the tickets of sessions to
@@ -65,8 +73,9 @@ impl TlsClient {
     ///
     /// A ticket is used once, and each connection is given new ones (two by most servers): what is
     /// needed are as many as handshakes are under way at one time, so the bound on those will do,
-    /// and the number of shards always does. Beyond it the oldest go. TLS 1.2 needs no count: one
-    /// session a server is used again and again.
+    /// and the number of shards always does. Beyond it the oldest go. Each is 0.5 KB and the
+    /// server's chain, 3 KB as a rule. TLS 1.2 needs no count: one session a server is used again
+    /// and again.
     ///
     /// SNI is on, ALPN offers `http/1.1` (the upgrade needs it). The crypto library is aws-lc-rs
     /// with the feature of that name, else ring; nothing is installed for the process.
@@ -84,6 +93,8 @@ impl TlsClient {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // For `Records`: the keys stay in this process, and in no log.
+        config.enable_secret_extraction = true;
         config.resumption = Resumption::store(Arc::new(Tickets::new(tickets_max)));
         Ok(Self { config: Arc::new(config) })
     }
@@ -102,18 +113,19 @@ impl TlsVersions {
 
 /// One connection's TLS, the client's side.
 pub(super) struct Tls {
-    connection: UnbufferedClientConnection,
+    stage: Stage,
     /// Bytes that wait: first `kept_len` of a handshake message that spans records, then the start
     /// of a record.
     held: ChunkQueue,
-    /// Decrypted in place, and to be given to rustls again before the next record.
+    /// Opened already, and to be given again before the next record.
     kept_len: usize,
     /// How many records `kept_len` is made of.
     kept_count: usize,
     /// The start of the record that waits, as far as it came.
     header: Header,
-    /// Records of rustls' own making, to be written.
+    /// Records that the handshake left to be written, or the alert of a failure.
     pending: Vec<u8>,
+    was_resumed: Option<bool>,
     /// The server said `close_notify`.
     is_ended: bool,
     /// We did, or the connection was released.
@@ -121,19 +133,27 @@ pub(super) struct Tls {
     failed: Option<WireError>,
 }
 
+enum Stage {
+    /// In the handshake, and of TLS 1.2 for ever.
+    Session(Box<Session>),
+    /// Of TLS 1.3 from there on.
+    Records(Box<Records>),
+    /// The one could not become the other.
+    Broken,
+}
+
 impl Tls {
     /// Begins a handshake with `host`, a name or an IP address without brackets.
     pub(super) fn new(client: &TlsClient, host: &str) -> Result<Self, WireError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| WireError::TlsName)?;
-        let connection = UnbufferedClientConnection::new(Arc::clone(&client.config), name)
-            .map_err(|error| fault::of(&error))?;
         Ok(Self {
-            connection,
+            stage: Stage::Session(Box::new(Session::new(client, name)?)),
             held: ChunkQueue::new(),
             kept_len: 0,
             kept_count: 0,
             header: Header::default(),
             pending: Vec::new(),
+            was_resumed: None,
             is_ended: false,
             is_over: false,
             failed: None,
@@ -155,17 +175,25 @@ impl Tls {
         }
         let opened = self.open_record(bytes, pool, record);
         if let Err(error) = opened {
-            self.fail(error, pool);
+            self.failed = Some(error);
+            self.held.clear(pool);
+            self.kept_len = 0;
         }
         opened
     }
 
     pub(super) fn is_open(&self) -> bool {
-        !self.connection.is_handshaking()
+        match &self.stage {
+            Stage::Session(session) => session.is_open(),
+            Stage::Records(_) => true,
+            Stage::Broken => false,
+        }
     }
 
     pub(super) fn wants_to_write(&self) -> bool {
-        !self.pending.is_empty() || self.connection.wants_write()
+        let is_session_full =
+            matches!(&self.stage, Stage::Session(session) if session.wants_to_write());
+        !self.pending.is_empty() || is_session_full
     }
 
     pub(super) fn held_len(&self) -> usize {
@@ -173,7 +201,7 @@ impl Tls {
     }
 
     pub(super) fn was_resumed(&self) -> Option<bool> {
-        self.connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed)
+        self.was_resumed
     }
 
     pub(super) fn eof(&self) -> Result<(), WireError> {
@@ -196,30 +224,48 @@ impl Tls {
             return Err(error);
         }
         self.flush(out);
-        // While a handshake message waits for its next record rustls must not be asked.
-        if self.is_over || plain.is_empty() || !self.is_open() || self.kept_len > 0 {
-            return Ok(());
+        if !plain.is_empty() && self.may_seal() {
+            let sealed = match &mut self.stage {
+                Stage::Session(session) => session.seal(plain, out),
+                Stage::Records(records) => records.seal(plain, out),
+                Stage::Broken => Ok(()),
+            };
+            self.failed = sealed.err();
+            sealed?;
+            plain.clear();
         }
-        if let Err(error) = self.encrypt(plain, out) {
-            self.failed = Some(error);
-            return Err(error);
-        }
-        plain.clear();
         Ok(())
     }
 
     /// See [`Channel::farewell`](super::Channel::farewell).
     pub(super) fn farewell(&mut self, out: &mut Vec<u8>) {
         self.flush(out);
-        let is_able = self.failed.is_none() && self.is_open() && self.kept_len == 0;
-        if is_able && !self.is_over {
-            // A connection whose keys are used up, or that said so already, has nothing to say.
-            let _ = self.append_sealed(ALERT_LEN_MAX, out, |traffic, room| {
-                traffic.queue_close_notify(room)
-            });
+        if self.failed.is_none() && self.may_seal() {
+            // A connection whose keys are used up has nothing to say.
+            let _ = match &mut self.stage {
+                Stage::Session(session) => session.farewell(out),
+                Stage::Records(records) => records.alert(CLOSE_NOTIFY, out),
+                Stage::Broken => Ok(()),
+            };
         }
-        // rustls says farewell once and takes it ill to be told of a fault afterwards.
+        // To be told of a fault after one's farewell is nothing that rustls provides for.
         self.is_over = true;
+    }
+
+    fn may_seal(&self) -> bool {
+        // rustls must not be asked while a handshake message waits for its next record.
+        let is_able = self.kept_len == 0 || matches!(self.stage, Stage::Records(_));
+        self.is_open() && is_able && !self.is_over
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        if !self.pending.is_empty() {
+            out.append(&mut self.pending);
+            self.pending = Vec::new();
+        }
+        if let Stage::Session(session) = &mut self.stage {
+            session.flush(out);
+        }
     }
 
     fn open_record<'b>(
@@ -246,36 +292,57 @@ impl Tls {
             record.fill(&mut self.held, &bytes[..lacking_len], pool);
             &mut record.bytes[..]
         };
-        let plain_len = self.process(whole, pool)?;
-        Ok(Cleared { used: lacking_len, plain: &whole[..plain_len], ended: self.is_ended })
-    }
-
-    /// Has rustls read one record (behind what it wanted kept). Its plaintext is put at the front
-    /// of `whole`; gives its length.
-    fn process(&mut self, whole: &mut [u8], pool: &mut ChunkPool) -> Result<usize, WireError> {
-        let mut done = 0;
-        let is_plain = loop {
-            let status = self.connection.process_tls_records(&mut whole[done..]);
-            done += status.discard;
-            match status.state.map_err(|error| fault::of(&error))? {
-                // Taken below: its payload lies in rustls, and here it would keep `whole` borrowed.
-                ConnectionState::ReadTraffic(_) => break true,
-                ConnectionState::EncodeTlsData(mut data) => {
-                    append_encoded(&mut self.pending, |room| data.encode(room));
-                }
-                ConnectionState::TransmitTlsData(transmit) => transmit.done(),
-                ConnectionState::PeerClosed => self.is_ended = true,
-                ConnectionState::BlockedHandshake
-                | ConnectionState::WriteTraffic(_)
-                | ConnectionState::Closed => break false,
-                _ => return Err(WireError::TlsProtocol),
-            }
+        let plain = match self.stage {
+            Stage::Session(_) => self.open_in_session(whole, pool)?,
+            _ => self.open_in_place(whole, pool)?,
         };
-        self.keep(&whole[done..], pool)?;
-        if is_plain { self.take_plain(whole) } else { Ok(0) }
+        Ok(Cleared { used: lacking_len, plain, ended: self.is_ended })
     }
 
-    /// Keeps the part of a handshake message that rustls wants to see again.
+    fn open_in_session<'b>(
+        &mut self,
+        whole: &'b mut [u8],
+        pool: &mut ChunkPool,
+    ) -> Result<&'b [u8], WireError> {
+        let Stage::Session(session) = &mut self.stage else { return Err(WireError::TlsProtocol) };
+        let read = session.read(whole)?;
+        self.is_ended = session.is_ended();
+        self.was_resumed = session.was_resumed();
+        let is_done = session.is_ready_for_records();
+        self.keep(&whole[read.kept_from..], pool)?;
+        // Finished ends its record, as its key does: nothing is kept then.
+        if is_done && self.kept_len == 0 {
+            if let Stage::Session(session) = std::mem::replace(&mut self.stage, Stage::Broken) {
+                let (records, pending) = session.into_records()?;
+                self.pending = pending;
+                self.stage = Stage::Records(Box::new(records));
+            }
+        }
+        Ok(&whole[..read.plain_len])
+    }
+
+    fn open_in_place<'b>(
+        &mut self,
+        whole: &'b mut [u8],
+        pool: &mut ChunkPool,
+    ) -> Result<&'b [u8], WireError> {
+        let Stage::Records(records) = &mut self.stage else { return Err(WireError::TlsProtocol) };
+        let (kept, record) = whole.split_at_mut(self.kept_len);
+        match records.open(kept, record) {
+            Ok(Content::Plain(plain)) => return Ok(plain),
+            Ok(Content::Partial(rest)) => self.keep(&rest, pool)?,
+            Ok(Content::Nothing) => self.keep(&[], pool)?,
+            Ok(Content::End) => self.is_ended = true,
+            Err(Refused { error, alert }) => {
+                // If even that cannot be sealed nothing is said.
+                let _ = alert.map(|alert| records.alert(alert, &mut self.pending));
+                return Err(error);
+            }
+        }
+        Ok(&[])
+    }
+
+    /// Keeps the part of a handshake message that has to be given again.
     fn keep(&mut self, rest: &[u8], pool: &mut ChunkPool) -> Result<(), WireError> {
         self.kept_len = rest.len();
         self.kept_count = if rest.is_empty() { 0 } else { self.kept_count + 1 };
@@ -284,115 +351,23 @@ impl Tls {
         }
         self.held.push(rest, pool)
     }
-
-    fn take_plain(&mut self, whole: &mut [u8]) -> Result<usize, WireError> {
-        let status = self.connection.process_tls_records(&mut []);
-        let Ok(ConnectionState::ReadTraffic(mut traffic)) = status.state else {
-            return Err(WireError::TlsProtocol);
-        };
-        let mut len = 0;
-        while let Some(record) = traffic.next_record() {
-            let payload = record.map_err(|error| fault::of(&error))?.payload;
-            // A plaintext is shorter than its record.
-            let room = whole.get_mut(len..len + payload.len()).ok_or(WireError::TlsProtocol)?;
-            room.copy_from_slice(payload);
-            len += payload.len();
-        }
-        Ok(len)
-    }
-
-    /// Appends what rustls has to say by itself.
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        if !self.pending.is_empty() {
-            out.append(&mut self.pending);
-            self.pending = Vec::new();
-        }
-        // Only while it wants to write: otherwise it would look for what it wanted kept.
-        while self.connection.wants_write() {
-            let status = self.connection.process_tls_records(&mut []);
-            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { break };
-            append_encoded(out, |room| data.encode(room));
-        }
-    }
-
-    fn encrypt(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
-        let records = plain.len() / PLAIN_LEN_MAX + 1;
-        let room_len = plain.len() + records * OVERHEAD_LEN_MAX;
-        self.append_sealed(room_len, out, |traffic, room| traffic.encrypt(plain, room))
-    }
-
-    /// Appends what `seal` writes, in as much room as it turns out to need.
-    fn append_sealed(
-        &mut self,
-        room_len: usize,
-        out: &mut Vec<u8>,
-        mut seal: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
-    ) -> Result<(), WireError> {
-        let mut start = out.len();
-        let mut room_len = room_len;
-        let sealed = loop {
-            out.resize(start + room_len, 0);
-            let status = self.connection.process_tls_records(&mut []);
-            match status.state.map_err(|error| fault::of(&error)) {
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    match seal(&mut traffic, &mut out[start..]) {
-                        Ok(len) => break Ok(len),
-                        // It saw that a KeyUpdate is owed, and comes back with that first.
-                        Err(EncryptError::InsufficientSize(size))
-                            if size.required_size > room_len =>
-                        {
-                            room_len = size.required_size;
-                        }
-                        Err(_) => break Err(WireError::TlsExhausted),
-                    }
-                }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    out.truncate(start);
-                    append_encoded(out, |room| data.encode(room));
-                    start = out.len();
-                }
-                Ok(ConnectionState::TransmitTlsData(transmit)) => transmit.done(),
-                Ok(ConnectionState::PeerClosed) => self.is_ended = true,
-                Ok(_) => break Err(WireError::TlsProtocol),
-                Err(error) => break Err(error),
-            }
-        };
-        out.truncate(start + sealed.unwrap_or(0));
-        sealed.map(|_| ())
-    }
-
-    fn fail(&mut self, error: WireError, pool: &mut ChunkPool) {
-        self.failed = Some(error);
-        self.held.clear(pool);
-        self.kept_len = 0;
-    }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Session(_) => "Session",
+            Stage::Records(_) => "Records",
+            Stage::Broken => "Broken",
+        };
         f.debug_struct("Tls")
-            .field("version", &self.connection.protocol_version())
-            .field("kind", &self.connection.handshake_kind())
+            .field("stage", &stage)
+            .field("was_resumed", &self.was_resumed)
             .field("is_open", &self.is_open())
             .field("is_ended", &self.is_ended)
             .field("failed", &self.failed)
             .field("held_len", &self.held_len())
             .finish_non_exhaustive()
-    }
-}
-
-type Traffic<'c> = rustls::unbuffered::WriteTraffic<'c, rustls::client::ClientConnectionData>;
-
-/// Appends one record that rustls has ready.
-fn append_encoded(
-    out: &mut Vec<u8>,
-    mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
-) {
-    let start = out.len();
-    if let Err(EncodeError::InsufficientSize(size)) = encode(&mut []) {
-        out.resize(start + size.required_size, 0);
-        let written = encode(&mut out[start..]).unwrap_or(0);
-        out.truncate(start + written);
     }
 }
 
@@ -403,15 +378,6 @@ fn provider() -> Arc<CryptoProvider> {
     let provider = rustls::crypto::ring::default_provider();
     Arc::new(provider)
 }
-
-/// What rustls puts into one record, bytes.
-const PLAIN_LEN_MAX: usize = 16_384;
-
-/// What a record adds to it, bytes: header, nonce or type, tag.
-const OVERHEAD_LEN_MAX: usize = 32;
-
-/// A sealed alert, bytes.
-const ALERT_LEN_MAX: usize = 2 + OVERHEAD_LEN_MAX;
 
 /// Records that one handshake message may be cut into. Each is gathered with all before it, so
 /// their number must be bounded as well as their length; who cuts does so at 16 KiB.

@@ -7,7 +7,11 @@
 //! Invariants: the output never grows past the limit given, the window never past
 //! [`ZSTD_WINDOW_LOG_MAX`], whatever the input claims.
 //!
-//! Memory, from the C allocator and not in chunks: MEASURE.
+//! Memory, from the C allocator and not in chunks. Asked for with the first frame: 94 KiB, and as
+//! much as the frame's window and two blocks (734 KiB at a window of 2^18, 606 at 2^17, 2.5 MiB at
+//! the bound). Resident, for 1.1 KB of text a message: 35 KiB a stream after the first, 75 after
+//! 40, and 419 KiB (290 at 2^17, 2.2 MiB at the bound) once the window is full, after some hundreds;
+//! 35 KiB for ever where each message is a frame. zlib-stream is 47.5 KB.
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
@@ -85,8 +89,8 @@ fn fault(code: zstd_safe::ErrorCode) -> WireError {
 /// The largest window that is taken, as a power of two: 2 MiB.
 ///
 /// Discord has written of 18 (256 KiB). 21 is what the reference encoder takes at its default level
-/// when it streams, so gateways that never chose are read too; and a thousand streams of a server
-/// that means harm stay below 2.5 GiB of addresses (RFC 8878 §3.1.1.1.2 would have 8 MiB each).
+/// when it streams, so gateways that never chose are read too; and a server that means harm gets
+/// 2.5 MiB a stream from us, not more (RFC 8878 §3.1.1.1.2 would have us take windows of 8).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 21;
 
 /// `ZSTD_error_frameParameter_windowTooLarge` and `ZSTD_error_memory_allocation` of
