@@ -52,6 +52,10 @@ pub(crate) trait Peer {
     }
     /// A link is gone, by whatever cause.
     fn gone(&mut self, _now: Time, _shard: usize) {}
+    /// The guards of a process that starts anew.
+    fn reborn(&mut self) -> Guards {
+        unreachable!("nobody is killed here")
+    }
     /// How long the driver takes to learn that a payload was written.
     fn write_delay(&mut self) -> Duration {
         Duration::ZERO
@@ -64,11 +68,32 @@ pub(crate) struct Seat {
     pub(crate) unread: Duration,
     /// Changes with every link; what belongs to an old one is dropped.
     pub(crate) link: u64,
+    process: usize,
     up: bool,
     armed: Option<Time>,
+    /// The state after the last input.
+    was: State,
+}
+
+/// Between which of its steps a process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The connection is up, and the shard in line.
+    Queued,
+    /// The permit is granted, and nothing was pulled.
+    Granted,
+    /// IDENTIFY is on the wire, and nobody was told.
+    Sent,
+    /// The gate was told.
+    Written,
+}
+
+fn is_on_way(state: State) -> bool {
+    matches!(state, State::Connecting | State::Greeting | State::Resuming)
 }
 
 enum Event {
+    Start(usize),
     Act(usize, u64, Act),
     Written(usize, u64, Sent),
 }
@@ -77,7 +102,18 @@ pub(crate) struct World<P> {
     pub(crate) now: Time,
     pub(crate) seats: Vec<Seat>,
     pub(crate) guards: Guards,
+    /// The guards of further processes.
+    others: Vec<Guards>,
     pub(crate) peer: P,
+    /// Connections on their way, by the sessions' states, and the most of them so far.
+    pub(crate) on_way: usize,
+    pub(crate) on_way_peak: usize,
+    /// Calls of `expire`.
+    pub(crate) wakes: u64,
+    /// A process to kill: at which of its steps, counted down.
+    pub(crate) crash: Option<(Step, u32)>,
+    seed: u64,
+    settings: Arc<SessionSettings>,
     /// Inputs so far.
     pub(crate) steps: u64,
     /// After how many inputs the dearer invariants, which look at every shard, are checked.
@@ -112,31 +148,96 @@ impl<P: Peer> World<P> {
         peer: P,
         settings: SessionSettings,
     ) -> Self {
-        let settings = Arc::new(settings);
-        let seats = shards.into_iter().map(|shard| Seat {
-            session: Session::new(
-                shard,
-                settings.clone(),
-                guards.clone(),
-                seed.wrapping_mul(1_000_003) + u64::from(shard.id),
-            ),
-            seen: Vec::new(),
-            unread: Duration::ZERO,
-            link: 0,
-            up: false,
-            armed: None,
-        });
-        Self {
+        let mut world = Self {
             now: Time::ZERO + ms(1000),
-            seats: seats.collect(),
-            guards,
+            seats: Vec::new(),
+            guards: guards.clone(),
+            others: Vec::new(),
             peer,
+            on_way: 0,
+            on_way_peak: 0,
+            wakes: 0,
+            crash: None,
+            seed,
+            settings: Arc::new(settings),
             steps: 0,
             check_each: 1,
             events: BTreeMap::new(),
             count: 0,
             deadlines: BTreeSet::new(),
+        };
+        world.add(shards, &guards, 0);
+        world
+    }
+
+    /// Another process with shards and guards of its own.
+    pub(crate) fn add_process(
+        &mut self,
+        shards: impl IntoIterator<Item = ShardId>,
+        guards: Guards,
+    ) {
+        self.others.push(guards.clone());
+        self.add(shards, &guards, self.others.len());
+    }
+
+    fn add(&mut self, shards: impl IntoIterator<Item = ShardId>, guards: &Guards, process: usize) {
+        for shard in shards {
+            let session = self.session(shard, guards);
+            self.seats.push(Seat {
+                session,
+                seen: Vec::new(),
+                unread: Duration::ZERO,
+                link: 0,
+                process,
+                up: false,
+                armed: None,
+                was: State::Idle,
+            });
         }
+    }
+
+    fn session(&mut self, shard: ShardId, guards: &Guards) -> Session {
+        self.count += 1;
+        let seed = self.seed.wrapping_mul(1_000_003) + u64::from(shard.id) + (self.count << 32);
+        Session::new(shard, self.settings.clone(), guards.clone(), seed)
+    }
+
+    /// Kills a process as `kill -9` does: nothing of it is run any more, its links end. It starts
+    /// anew, with these guards, a second later.
+    pub(crate) fn kill(&mut self, process: usize, guards: Guards) {
+        match process.checked_sub(1) {
+            None => self.guards = guards.clone(),
+            Some(other) => self.others[other] = guards.clone(),
+        }
+        for at in 0..self.seats.len() {
+            if self.seats[at].process != process {
+                continue;
+            }
+            self.on_way -= usize::from(is_on_way(self.state(at)));
+            let fresh = self.session(self.seats[at].session.shard(), &guards);
+            std::mem::forget(std::mem::replace(&mut self.seats[at].session, fresh));
+            self.seats[at].link += 1;
+            self.seats[at].up = false;
+            self.peer.gone(self.now, at);
+            self.arm(at);
+            self.push(self.now + s(1), Event::Start(at));
+        }
+    }
+
+    /// Whether the process of this seat is to be killed here.
+    fn crashes(&mut self, at: usize, step: Step) -> bool {
+        let Some((wanted, left)) = &mut self.crash else { return false };
+        if *wanted != step || self.seats[at].process != 0 {
+            return false;
+        }
+        *left = left.saturating_sub(1);
+        if *left > 0 {
+            return false;
+        }
+        self.crash = None;
+        let guards = self.peer.reborn();
+        self.kill(0, guards);
+        true
     }
 
     pub(crate) fn start(&mut self) {
@@ -151,11 +252,13 @@ impl<P: Peer> World<P> {
 
     /// One input, then everything that comes out.
     pub(crate) fn input(&mut self, at: usize, input: impl FnOnce(&mut Session, Time)) {
+        self.on_way -= usize::from(is_on_way(self.state(at)));
         input(&mut self.seats[at].session, self.now);
         self.drain(at);
     }
 
     pub(crate) fn act(&mut self, at: usize, act: Act) {
+        self.on_way -= usize::from(is_on_way(self.state(at)));
         let (now, mut verdict) = (self.now, None);
         let seat = &mut self.seats[at];
         let session = &mut seat.session;
@@ -196,7 +299,16 @@ impl<P: Peer> World<P> {
 
     fn drain(&mut self, at: usize) {
         let now = self.now;
+        self.on_way += usize::from(is_on_way(self.state(at)));
+        self.on_way_peak = self.on_way_peak.max(self.on_way);
         self.seats[at].session.invariants();
+        let state = self.state(at);
+        let was = std::mem::replace(&mut self.seats[at].was, state);
+        match state {
+            State::Queued if self.crashes(at, Step::Queued) => return,
+            State::Identifying if was != state && self.crashes(at, Step::Granted) => return,
+            _ => {}
+        }
         while let Some(order) = self.seats[at].session.poll_order() {
             match order {
                 Order::Dial { target, .. } => {
@@ -227,9 +339,15 @@ impl<P: Peer> World<P> {
             assert!(text.len() <= 4096);
             let acts = self.peer.told(now, at, &text);
             self.seats[at].seen.push((now, Seen::Out(sent, text)));
+            if sent == Sent::Identify && self.crashes(at, Step::Sent) {
+                return;
+            }
             let delay = self.peer.write_delay();
             if delay.is_zero() {
                 self.seats[at].session.transmitted(now, sent);
+                if sent == Sent::Identify && self.crashes(at, Step::Written) {
+                    return;
+                }
             } else {
                 self.push(now + delay, Event::Written(at, self.seats[at].link, sent));
             }
@@ -243,11 +361,13 @@ impl<P: Peer> World<P> {
         self.seats[at].session.invariants();
         self.arm(at);
         self.steps += 1;
-        self.guards.admission.invariants();
-        self.guards.budget.invariants();
-        if self.steps.is_multiple_of(self.check_each) {
-            self.guards.gate.invariants();
-            self.guards.admission.invariants_of_each();
+        for guards in self.others.iter().chain([&self.guards]) {
+            guards.admission.invariants();
+            guards.budget.invariants();
+            if self.steps.is_multiple_of(self.check_each) {
+                guards.gate.invariants();
+                guards.admission.invariants_of_each();
+            }
         }
     }
 
@@ -290,7 +410,9 @@ impl<P: Peer> World<P> {
             // What came is read before a deadline is judged, as a driver does.
             if let Some(key) = event.filter(|(when, _)| *when <= self.now) {
                 match self.events.remove(&key).unwrap() {
-                    Event::Act(at, ..) | Event::Written(at, ..) if at >= self.seats.len() => {}
+                    Event::Act(at, ..) | Event::Written(at, ..) | Event::Start(at)
+                        if at >= self.seats.len() => {}
+                    Event::Start(at) => self.start_one(at),
                     Event::Act(at, link, act) => {
                         if link == self.seats[at].link && self.seats[at].up {
                             self.act(at, act);
@@ -306,6 +428,7 @@ impl<P: Peer> World<P> {
                 self.deadlines.retain(|(_, other)| *other != at); // its seat was taken away
             } else if let Some((_, at)) = deadline {
                 let unread = self.seats[at].unread;
+                self.wakes += 1;
                 self.input(at, |session, now| session.expire(now, unread));
             }
         }

@@ -183,6 +183,13 @@ impl Lines {
                 self.key(entry.shard).line.push_back(entry);
             }
         }
+        for key in &mut self.keys {
+            let order = |entry: &Entry| {
+                let by_id = if entry.first { entry.shard.id } else { 0 };
+                (entry.entered.is_none(), !entry.first, by_id)
+            };
+            key.line.make_contiguous().sort_by_key(order); // stable: the others stay as they are
+        }
     }
 }
 
