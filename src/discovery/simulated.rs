@@ -16,9 +16,12 @@ use crate::discovery::request::{HttpError, HttpGet, Request, Response};
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
     now: Rc<Cell<Time>>,
-    script: Rc<RefCell<VecDeque<(Duration, Result<Response, HttpError>)>>>,
+    script: Rc<RefCell<VecDeque<Scripted>>>,
     asked: Rc<RefCell<Vec<(Time, Duration)>>>,
 }
+
+/// How long it takes, and what it is.
+type Scripted = (Duration, Result<Response, HttpError>);
 
 impl Simulated {
     /// A world at time zero that answers nothing.
