@@ -70,9 +70,13 @@ impl Client {
 
 impl HttpGet for Client {
     fn get(&self, request: &Request) -> Result<Response, HttpError> {
-        let authorization = format!("Bot {}", request.token.expose());
-        let mut authorization = http::HeaderValue::try_from(authorization)
-            .map_err(|_| HttpError::Request("the token is no header value".to_owned()))?;
+        let header = |name: &str, value: &str| {
+            let no_header = |_| HttpError::Request(format!("the {name} cannot stand in a header"));
+            http::HeaderValue::from_str(value).map_err(no_header)
+        };
+        // ureq panics on one that cannot.
+        header("User-Agent", &request.user_agent)?;
+        let mut authorization = header("token", &format!("Bot {}", request.token.expose()))?;
         authorization.set_sensitive(true);
         let mut answer = self
             .agent(request)
@@ -113,7 +117,7 @@ impl Client {
             }
             ureq::Error::Protocol(_) => HttpError::NotHttp,
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                HttpError::Request("the address or the User-Agent is not valid".to_owned())
+                HttpError::Request("the address is not valid".to_owned())
             }
             _ => HttpError::Io(io::ErrorKind::Other),
         }

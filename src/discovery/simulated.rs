@@ -16,9 +16,12 @@ use crate::discovery::request::{HttpError, HttpGet, Request, Response};
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
     now: Rc<Cell<Time>>,
-    script: Rc<RefCell<Script>>,
+    script: Rc<RefCell<VecDeque<Scripted>>>,
     asked: Rc<RefCell<Vec<(Time, Duration)>>>,
 }
+
+/// How long it takes, and what it is.
+type Scripted = (Duration, Result<Response, HttpError>);
 
 impl Simulated {
     /// A world at time zero that answers nothing.
@@ -57,6 +60,3 @@ impl Clock for Simulated {
         self.now.set(self.now.get().max(at));
     }
 }
-
-/// How long each answer takes, and the answer.
-type Script = VecDeque<(Duration, Result<Response, HttpError>)>;
