@@ -7,10 +7,10 @@
 //! ```
 //!
 //! Point Prometheus at it by a job in `prometheus.yml`: `scrape_configs: [{job_name: bot,
-//! static_configs: [{targets: ["127.0.0.1:9464"]}]}]`; the path `/metrics` and a scrape a minute are
-//! its defaults, and each scrape costs every core one copy of some 200 KiB. The names are listed in
-//! `docs/metrics.md`. There is neither TLS nor a password here: listen on an address that only your
-//! monitoring reaches.
+//! static_configs: [{targets: ["127.0.0.1:9464"]}]}]`; the path `/metrics` and a scrape a minute
+//! are its defaults, and each scrape costs every core one copy of some 200 KiB. The names are
+//! listed in `docs/metrics.md`. There is neither TLS nor a password here: listen on an address that
+//! only your monitoring reaches.
 //!
 //! One thread, one connection at a time, one request each, [`PATIENCE`] for all of it: a scraper
 //! that stalls delays the next one by so much and costs nothing else.
@@ -22,8 +22,7 @@ use std::time::{Duration, Instant};
 
 use shardring::metrics::OPENMETRICS_CONTENT_TYPE;
 use shardring::{
-    Config, ConfigBuilder, Context, Engine, Error, Event, Handle, Handler, Intents, Shards, Stop,
-    Token,
+    Config, ConfigBuilder, Context, Engine, Event, Handle, Handler, Intents, Shards, Stop, Token,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 

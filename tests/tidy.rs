@@ -28,7 +28,6 @@ const WIDE_FILES: &[(&str, usize)] = &[
     ("src/shard/identify.rs", 1),
     ("src/shard/session.rs", 3),
     ("src/shard/session/transition.rs", 1),
-    ("tools/load-test/src/cli.rs", 1),
     ("tools/replay-gateway/src/config.rs", 1),
     ("tools/replay-gateway/tests/breaches.rs", 1),
 ];

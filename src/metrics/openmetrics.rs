@@ -1,5 +1,5 @@
-//! The metrics as OpenMetrics 1.0 text: which samples there are and how far they go into detail. The
-//! families stand in `families`, and for people in `docs/metrics.md`; a test compares the two.
+//! The metrics as OpenMetrics 1.0 text: which samples there are and how far they go into detail.
+//! The families stand in `families`, and for people in `docs/metrics.md`; a test compares the two.
 //!
 //! Invariant: the number of samples is bounded ([`SHARDS_RENDERED_MAX`], [`CORES_RENDERED_MAX`],
 //! kinds, causes, buckets); no label holds what a peer sent, nor an id of a session. Called by

@@ -1,9 +1,9 @@
 //! The table of families: names, types, units, help, and where each value comes from. A new counter
 //! is a row here and one in `docs/metrics.md`; a test fails until both are there.
 //!
-//! Names begin with `shardring_` and end with their base unit (seconds, bytes); what is told of each
-//! kind, core or shard has that word behind the prefix. Nothing here is written by itself; the
-//! room above does that.
+//! Names begin with `shardring_` and end with their base unit (seconds, bytes); what is told of
+//! each kind, core or shard has that word behind the prefix. Nothing is written here; the parent
+//! does that.
 
 use std::time::Duration;
 

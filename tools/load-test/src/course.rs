@@ -67,8 +67,8 @@ impl Course {
         self.moments.push(moment);
     }
 
-    /// Notes the last moment. One that follows hard on the one before takes its place: over so short
-    /// an interval rates would be noise.
+    /// Notes the last moment. One that follows hard on the one before takes its place: over so
+    /// short an interval rates would be noise.
     pub(crate) fn end(&mut self, mut moment: Moment) {
         if let Some(last) = self.moments.pop_if(|last| moment.at < last.at + self.every / 2) {
             moment = join(&[last, moment]);
@@ -131,6 +131,7 @@ impl Curve {
             .map(|step| step as f64 / STEPS_PER_NINE)
             .map(|nines| (nines, value_us(100.0 * (1.0 - 10f64.powf(-nines)))))
             .collect();
+        points.pop_if(|last| last.0 > end - 1e-9);
         points.push((end, value_us(100.0)));
         Self { name, points }
     }
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(*curve.points.last().unwrap(), (3.0, 100.0));
         let at = |nines: f64| curve.points.iter().find(|point| point.0 == nines).unwrap().1;
         assert!((at(1.0) - 90.0).abs() < 1e-9 && (at(2.0) - 99.0).abs() < 1e-9);
-        assert_eq!(Curve::of("x", 1, |_| 7.0).points, [(0.0, 7.0), (0.0, 7.0)]);
+        assert_eq!(Curve::of("x", 1, |_| 7.0).points, [(0.0, 7.0)]);
         assert!(Curve::of("x", 0, |_| 7.0).points.is_empty());
     }
 }

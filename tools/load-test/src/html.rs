@@ -8,17 +8,15 @@ mod axis;
 mod chart;
 mod percentiles;
 mod tables;
-mod text;
 mod time;
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use crate::live::spaced;
 use crate::machine::Machine;
-use crate::report::{Outcome, Report};
-use text::{digits, escape, plural};
+use crate::report::{Outcome, Report, strike_out};
+use crate::units::{cpu, digits, plural, spaced};
 
 /// Writes the page of these jobs.
 ///
@@ -57,7 +55,7 @@ fn page(reports: &[Report], machine: &Machine, token: &str) -> String {
         env!("CARGO_PKG_VERSION"),
         machine.when()
     );
-    strike_out(out, token)
+    strike_out(&strike_out(&out, token), &escape(token))
 }
 
 /// A line for each of several jobs.
@@ -82,7 +80,7 @@ fn series(reports: &[Report], out: &mut String) {
             escape(&name(report)),
             spaced(report.events),
             or_dash(report.events_per_s.map(digits)),
-            or_dash(report.cpu_ns_per_event.map(percentiles::cpu)),
+            or_dash(report.cpu_ns_per_event.map(cpu)),
             at_percent(0),
             at_percent(1),
             or_dash(report.rss_per_shard_kib.map(digits)),
@@ -175,7 +173,7 @@ fn tiles(report: &Report, out: &mut String) {
         tile(digits(rate), format!("events/s over {} s", digits(report.window_ms / 1e3)));
     }
     if let Some(ns) = report.cpu_ns_per_event {
-        tile(percentiles::cpu(ns), "CPU time an event, all threads".to_owned());
+        tile(cpu(ns), "CPU time an event, all threads".to_owned());
         if report.window_ms > 0.0 {
             let share = ns * report.events as f64 / (report.window_ms * 1e4);
             tile(format!("{} %", digits(share)), "of one core, on average".to_owned());
@@ -200,17 +198,23 @@ fn tiles(report: &Report, out: &mut String) {
     out.push_str("</ul>\n");
 }
 
-/// No page holds the token, whoever put it into an address or an error.
-fn strike_out(page: String, token: &str) -> String {
-    if token.len() < TOKEN_LEN_MIN {
-        return page;
+/// Text as HTML, in elements and in attributes.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
     }
-    page.replace(token, "(token)").replace(&escape(token), "(token)")
+    escaped
 }
 
 const STYLE: &str = include_str!("html/style.css");
-/// Shorter texts are no tokens, and may stand anywhere.
-const TOKEN_LEN_MIN: usize = 8;
 
 #[cfg(test)]
 mod tests;

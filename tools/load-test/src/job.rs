@@ -199,6 +199,8 @@ impl<'a> Job<'a> {
             events: moment.events,
             expected: self.expected,
             cpu_ns: moment.cpu_ns,
+            rss_kib: tick.report.course.moments().last().map_or(0, |last| last.rss_kib),
+            reconnects: moment.links.ended,
         });
         if tick.report.course.is_due(moment.at) {
             moment.rss_kib = process::rss_kib().unwrap_or(0);

@@ -1,10 +1,13 @@
 //! The live line on standard error: a spinner or bar on a terminal, a plain line a second
 //! elsewhere, nothing if quiet. Never writes to standard output.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::units::{kib, plural, spaced};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +18,9 @@ pub(crate) struct Now {
     /// How many will come, if that is known.
     pub(crate) expected: Option<u64>,
     pub(crate) cpu_ns: u64,
+    pub(crate) rss_kib: u64,
+    /// Connections that ended, dials that failed among them.
+    pub(crate) reconnects: u64,
 }
 
 /// The line.
@@ -91,18 +97,28 @@ impl Live {
     }
 
     fn text(&self, now: Now) -> String {
-        let Now { shards_up, shards, events, expected, .. } = now;
-        let of = expected.filter(|_| events > 0).map_or(String::new(), |expected| {
-            format!(" of {} ({:.0} %)", spaced(expected), 100.0 * events as f64 / expected as f64)
-        });
-        format!(
-            "{}: {}: {shards_up}/{shards} shards up, {} events{of}, {} events/s, CPU {:.0} %",
+        let Now { shards_up, shards, events, expected, rss_kib, reconnects, .. } = now;
+        let mut text = format!(
+            "{}: {}: {} of {} shards up",
             self.title,
             self.phase,
-            spaced(events),
-            spaced(self.rate_per_s as u64),
-            self.cpu_percent
-        )
+            spaced(shards_up),
+            spaced(shards)
+        );
+        if events > 0 {
+            let of = expected.map_or(String::new(), |expected| {
+                let percent = 100.0 * events as f64 / expected.max(1) as f64;
+                format!(" of {} ({percent:.0} %)", spaced(expected))
+            });
+            let rate = spaced(self.rate_per_s as u64);
+            let _ = write!(text, ", {}{of} events, {rate} events/s", spaced(events));
+        }
+        let _ =
+            write!(text, ", CPU {:.0} % of one core, {} resident", self.cpu_percent, kib(rss_kib));
+        if reconnects > 0 {
+            let _ = write!(text, ", {}", plural(reconnects, "reconnect"));
+        }
+        text
     }
 
     /// Takes the line away: the report follows.
@@ -124,19 +140,6 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A number with its thousands apart.
-pub(crate) fn spaced(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// How often a bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 /// How often a line is printed.
@@ -147,22 +150,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_stand_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
-            assert_eq!(spaced(number), text);
-        }
-    }
-
-    #[test]
     fn the_line_tells_progress_and_rate() {
         let mut live = Live::new("paced".to_owned(), true);
         live.phase = "traffic";
         live.rate_per_s = 20_000.4;
-        let now = Now { shards_up: 3, shards: 4, events: 50, expected: Some(200), cpu_ns: 0 };
+        let mut now =
+            Now { shards_up: 3, shards: 4, expected: Some(200), rss_kib: 17_000, ..Now::default() };
         let text = live.text(now);
         assert_eq!(
             text,
-            "paced: traffic: 3/4 shards up, 50 events of 200 (25 %), 20,000 events/s, CPU 0 %"
+            "paced: traffic: 3 of 4 shards up, CPU 0 % of one core, 16.6 MiB resident"
+        );
+        (now.events, now.reconnects) = (50, 1);
+        let text = live.text(now);
+        assert_eq!(
+            text,
+            "paced: traffic: 3 of 4 shards up, 50 of 200 (25 %) events, 20,000 events/s, \
+             CPU 0 % of one core, 16.6 MiB resident, 1 reconnect"
         );
     }
 }

@@ -25,6 +25,7 @@ mod scenario;
 mod settle;
 mod setup;
 mod table;
+mod units;
 
 use std::process::ExitCode;
 use std::sync::Arc;

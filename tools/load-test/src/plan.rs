@@ -119,7 +119,8 @@ pub(crate) enum GatewayPlan {
 /// What is sent, once all shards are READY.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Load {
-    /// Nothing: memory is measured; then, if asked for, a GUILD_CREATE of 3 MB on each shard in turn.
+    /// Nothing: memory is measured; then, if asked for, a GUILD_CREATE of 3 MB on each shard in
+    /// turn.
     Idle { big_guilds: bool },
     /// At drawn moments.
     Paced { rate_per_s: f64, burst: u64, events_per_shard: u64 },

@@ -146,7 +146,7 @@ impl Settings {
         let mut settings = Self {
             gateway: match &plan.gateway {
                 GatewayPlan::Embedded { .. } => "embedded".to_owned(),
-                GatewayPlan::At { url, .. } => url.clone(),
+                GatewayPlan::At { url, .. } => strike_out(url, &plan.token),
             },
             shards: plan.shards,
             threads: plan.placement.client.len(),
@@ -332,6 +332,16 @@ impl Report {
     }
 }
 
+/// A text without the bot's token, whoever put it there. Texts as short as no token is stay.
+pub(crate) fn strike_out(text: &str, token: &str) -> String {
+    match token.len() {
+        0..TOKEN_LEN_MIN => text.to_owned(),
+        _ => text.replace(token, "(token)"),
+    }
+}
+
+/// Shorter texts are no tokens, and may stand anywhere.
+const TOKEN_LEN_MIN: usize = 8;
 /// Below this share of the rate asked for the pace was not kept.
 const PACE_KEPT: f64 = 0.9;
 

@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use replay_gateway::ledger;
+
 use crate::latency::Percentiles;
-use crate::live::spaced;
 use crate::report::{Outcome, Report};
+use crate::units::{bytes, cpu, digits, kib, micros, plural, spaced};
 
 /// The table of one job.
 pub(crate) fn of_job(report: &Report) -> String {
@@ -16,18 +18,20 @@ pub(crate) fn of_job(report: &Report) -> String {
     latencies(report, &mut table);
     links(report, &mut table);
     ledger(report, &mut table);
+    for note in &report.notes {
+        table.row("note", note);
+    }
+    let compared = report.ledger.is_some();
     let verdict = match report.outcome {
         Outcome::Clean if report.interrupted => "clean, as far as it went: interrupted",
-        Outcome::Clean => "clean",
+        Outcome::Clean if compared => "clean: nothing lost, doubled, out of order or altered",
+        Outcome::Clean => "clean, as far as can be told without comparing ledgers",
         Outcome::Findings => "FINDINGS",
-        Outcome::Failed => "FAILED",
+        Outcome::Failed => "FAILED: the job could not be done",
     };
     table.row("outcome", verdict);
     for problem in &report.problems {
         table.row("", problem);
-    }
-    for note in &report.notes {
-        table.row("note", note);
     }
     for example in report.ledger.iter().flat_map(|ledger| &ledger.examples) {
         table.row("", example);
@@ -38,54 +42,58 @@ pub(crate) fn of_job(report: &Report) -> String {
 /// A line for each job of a series.
 pub(crate) fn of_series(reports: &[Report]) -> String {
     let mut text = format!(
-        "{:>7} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9} {:>9}  {}\n",
+        "{:>7} {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>11} {:>9} {:>9}  {}\n",
         "shards",
         "burst",
         "events",
         "events/s",
-        "CPU ns",
+        "CPU/event",
         "user",
         "system",
-        "gateway ns",
-        "p50 us",
-        "p99 us",
+        "gateway's",
+        "p50",
+        "p99",
         "outcome"
     );
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for report in reports {
-        let number =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
-        let micros = |at: fn(&Percentiles) -> f64| {
-            report.latency.as_ref().map_or("-".to_owned(), |latency| format!("{:.1}", at(latency)))
+        let cpu = |ns: Option<f64>| or_dash(ns.map(cpu));
+        let latency = |at: fn(&Percentiles) -> f64| {
+            or_dash(report.latency.as_ref().map(|latency| micros(at(latency))))
         };
         let burst = report.settings.burst.map_or("flat".to_owned(), |burst| burst.to_string());
         let _ = writeln!(
             text,
-            "{:>7} {:>6} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9} {:>9}  {}",
+            "{:>7} {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>11} {:>9} {:>9}  {}",
             report.settings.shards,
             burst,
             spaced(report.events),
-            report.events_per_s.map_or("-".to_owned(), |rate| spaced(rate as u64)),
-            number(report.cpu_ns_per_event),
-            number(report.cpu_ns_per_event_user),
-            number(report.cpu_ns_per_event_system),
-            number(report.gateway_cpu_ns_per_event),
-            micros(|latency| latency.p50_us),
-            micros(|latency| latency.p99_us),
+            or_dash(report.events_per_s.map(|rate| spaced(rate as u64))),
+            cpu(report.cpu_ns_per_event),
+            cpu(report.cpu_ns_per_event_user),
+            cpu(report.cpu_ns_per_event_system),
+            cpu(report.gateway_cpu_ns_per_event),
+            latency(|latency| latency.p50_us),
+            latency(|latency| latency.p99_us),
             match report.outcome {
                 Outcome::Clean => "clean".to_owned(),
                 _ => report.problems.join("; "),
             }
         );
     }
+    text.push_str(
+        "CPU of the client's process and of the gateway's; flat: as many as a write holds\n",
+    );
     text
 }
 
 /// The memory scenarios' lines.
 pub(crate) fn of_memory(report: &Report, fixed_kib: Option<f64>) -> String {
     let mut table = Table(String::new());
+    let guilds = plural(report.settings.guilds_per_shard.into(), "guild");
     let shards = f64::from(report.settings.shards);
-    let guilds = report.settings.guilds_per_shard;
-    table.row("shards", &format!("{shards}, {guilds} guilds in each READY"));
+    let text = format!("{}, {guilds} in each READY", plural(shards as u64, "shard"));
+    table.row("shards", &text);
     memory(report, &mut table);
     if let Some(fixed) = fixed_kib {
         table.row("fixed part", &format!("{fixed:.0} KiB: an engine with one shard, idle"));
@@ -99,8 +107,8 @@ pub(crate) fn of_memory(report: &Report, fixed_kib: Option<f64>) -> String {
     {
         let growth = end as i64 - idle as i64;
         let text = format!(
-            "{growth:+} KiB in all after a 3 MB GUILD_CREATE on {} shards in turn",
-            spaced(report.events)
+            "{growth:+} KiB in all after a 3 MB GUILD_CREATE on {} in turn",
+            plural(report.events, "shard")
         );
         table.row("growth", &text);
     }
@@ -124,27 +132,32 @@ fn settings(report: &Report, table: &mut Table) {
         crate::plan::Wanted::Zlib => "zlib-stream",
         crate::plan::Wanted::None => "plain text",
     };
-    table.row("gateway", &settings.gateway);
+    let gateway = match settings.gateway.as_str() {
+        "embedded" => "a replay gateway, in a process of its own",
+        url => url,
+    };
+    table.row("gateway", gateway);
     let cpus = |cpus: &[usize]| {
         let list: Vec<_> = cpus.iter().map(usize::to_string).collect();
-        if list.is_empty() { "any".to_owned() } else { list.join(",") }
+        let noun = if list.len() == 1 { "core" } else { "cores" };
+        if list.is_empty() { "any core".to_owned() } else { format!("{noun} {}", list.join(",")) }
     };
     table.row(
         "client",
         &format!(
-            "{} shards, {compression}, {} thread(s) on core(s) {}; the rest on {}",
-            spaced(settings.shards.into()),
-            settings.threads,
+            "{}, {compression}, {} on {}, all else on {}",
+            plural(settings.shards.into(), "shard"),
+            plural(settings.threads as u64, "engine thread"),
             cpus(&settings.client_cpus),
             cpus(&settings.other_cpus)
         ),
     );
     let mut text = settings.load.replace('_', " ");
     if let Some(rate) = settings.rate_per_s {
-        let _ = write!(text, ", {} events/s", spaced(rate as u64));
+        let _ = write!(text, ", {} events/s", digits(rate));
     }
-    if let Some(burst) = settings.burst {
-        let _ = write!(text, ", bursts of {burst}");
+    if let Some(burst) = settings.burst.filter(|burst| *burst > 1) {
+        let _ = write!(text, ", bursts of {}", spaced(burst));
     }
     let _ = write!(text, ", seed {}", settings.seed);
     table.row("traffic", &text);
@@ -152,8 +165,8 @@ fn settings(report: &Report, table: &mut Table) {
 
 fn load(report: &Report, table: &mut Table) {
     if let Some(ready_ms) = report.ready_ms {
-        let shards = spaced(report.settings.shards.into());
-        table.row("READY", &format!("{shards} shards in {ready_ms:.0} ms"));
+        let shards = plural(report.settings.shards.into(), "shard");
+        table.row("READY", &format!("{shards} in {}", micros(ready_ms * 1e3)));
     }
     if report.events == 0 {
         return;
@@ -166,7 +179,13 @@ fn load(report: &Report, table: &mut Table) {
     let three = |all: Option<f64>, user: Option<f64>, system: Option<f64>| match (all, user, system)
     {
         (Some(all), Some(user), Some(system)) => {
-            format!("{all:.0} ns per event (user {user:.0}, system {system:.0})")
+            let of_core = match report.window_ms {
+                ms if ms > 0.0 => {
+                    format!("; {} % of one core", digits(all * report.events as f64 / (ms * 1e4)))
+                }
+                _ => String::new(),
+            };
+            format!("{} per event (user {}, system {}){of_core}", cpu(all), cpu(user), cpu(system))
         }
         _ => "not measured".to_owned(),
     };
@@ -188,34 +207,34 @@ fn load(report: &Report, table: &mut Table) {
             ),
         );
     }
-    let each = |bytes: Option<f64>| bytes.map_or("-".to_owned(), |bytes| format!("{bytes:.0}"));
+    let each = |len: Option<f64>| len.map_or("-".to_owned(), bytes);
     table.row(
         "bytes",
         &format!(
             "{} on the wire ({} per event), {} of JSON ({} per event)",
-            spaced(report.wire_bytes),
+            bytes(report.wire_bytes as f64),
             each(report.wire_bytes_per_event),
-            spaced(report.text_bytes),
+            bytes(report.text_bytes as f64),
             each(report.text_bytes_per_event)
         ),
     );
 }
 
 fn memory(report: &Report, table: &mut Table) {
-    let kib = |value: Option<u64>| value.map_or("-".to_owned(), spaced);
+    let size = |value: Option<u64>| value.map_or("-".to_owned(), kib);
     table.row(
-        "RSS, KiB",
+        "resident memory",
         &format!(
-            "{} before the engine, {} idle after READY, {} peak, {} end",
-            kib(report.rss_before_kib),
-            kib(report.rss_idle_kib),
-            kib(report.rss_peak_kib),
-            kib(report.rss_end_kib)
+            "{} before the engine, {} idle after READY, {} at most, {} at the end",
+            size(report.rss_before_kib),
+            size(report.rss_idle_kib),
+            size(report.rss_peak_kib),
+            size(report.rss_end_kib)
         ),
     );
     if let Some(per_shard) = report.rss_per_shard_kib {
         let text = format!("{per_shard:.1} KiB, idle, the engine's fixed part included");
-        table.row("a shard", &text);
+        table.row("a shard's share", &text);
     }
 }
 
@@ -224,7 +243,7 @@ fn latencies(report: &Report, table: &mut Table) {
         ("receive to callback", &report.receive_to_callback),
         ("inflate and decode", &report.decode),
         ("callback", &report.callback),
-        ("heartbeat", &report.heartbeat),
+        ("heartbeat to ACK", &report.heartbeat),
     ];
     let first = match report.latency_from {
         "intended_send" => Some(("due to callback", &report.latency)),
@@ -233,48 +252,48 @@ fn latencies(report: &Report, table: &mut Table) {
     if rows.iter().all(|(_, row)| row.is_none()) {
         return;
     }
-    let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
+    let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "longest"];
     let heads: String = heads.iter().map(|head| format!("{head:>10}")).collect();
-    table.row("latency, us", &heads);
+    table.row("latency", &heads);
     for (name, row) in first.into_iter().chain(rows) {
         let Some(Percentiles { p50_us, p90_us, p99_us, p99_9_us, p99_99_us, max_us, .. }) = row
         else {
             continue;
         };
         let values = [p50_us, p90_us, p99_us, p99_9_us, p99_99_us, max_us];
-        let values: String = values.iter().map(|value| format!("{value:>10.1}")).collect();
+        let values: String = values.iter().map(|us| format!("{:>10}", micros(**us))).collect();
         table.row(&format!("  {name}"), &values);
     }
 }
 
 fn links(report: &Report, table: &mut Table) {
-    let mut text = report.reconnects.to_string();
     let causes: Vec<String> = report
         .reconnects_by_cause
         .iter()
-        .map(|(cause, count)| format!("{cause} {count}"))
+        .map(|(cause, count)| format!("{} {}", spaced(*count), cause.replace('_', " ")))
         .collect();
-    if !causes.is_empty() {
-        let _ = write!(text, " ({})", causes.join(", "));
-    }
+    let causes = match causes.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", causes.join(", ")),
+    };
+    table.row("reconnects", &format!("{}{causes}", spaced(report.reconnects)));
     table.row(
-        "reconnects",
+        "sessions",
         &format!(
-            "{text}; {} IDENTIFY, {} RESUME, {} resumed, {} replayed, {} sessions lost",
-            report.identifies,
-            report.resumes_sent,
-            report.sessions_resumed,
-            report.replayed,
-            report.sessions_lost
+            "{} IDENTIFY, {} RESUME: {} resumed, {} lost; {} replayed, {} dropped as seen before",
+            spaced(report.identifies),
+            spaced(report.resumes_sent),
+            spaced(report.sessions_resumed),
+            spaced(report.sessions_lost),
+            plural(report.replayed, "event"),
+            spaced(report.duplicates_dropped)
         ),
     );
-    table.row(
-        "numbers",
-        &format!(
-            "{} missing, {} dropped as duplicates",
-            report.numbers_missing, report.duplicates_dropped
-        ),
-    );
+    let missing = match report.numbers_missing {
+        0 => "none missing".to_owned(),
+        count => format!("{} MISSING", spaced(count)),
+    };
+    table.row("sequence numbers", &missing);
 }
 
 fn ledger(report: &Report, table: &mut Table) {
@@ -285,14 +304,12 @@ fn ledger(report: &Report, table: &mut Table) {
         };
         return table.row("ledger", text);
     };
-    table.row(
-        "ledger",
-        &format!(
-            "{} lost, {} doubled, {} out of order, {} altered",
-            ledger.lost, ledger.doubled, ledger.out_of_order, ledger.altered
-        ),
-    );
-    let mut text = format!("{} numbered, {} seen", spaced(ledger.numbered), spaced(ledger.seen));
+    let ledger::Report { lost, doubled, out_of_order, altered, .. } = ledger;
+    let text =
+        format!("{lost} lost, {doubled} doubled, {out_of_order} out of order, {altered} altered");
+    table.row("ledger", &text);
+    let (numbered, seen) = (spaced(ledger.numbered), spaced(ledger.seen));
+    let mut text = format!("{numbered} sent by the gateway, {seen} seen by the handler");
     for (count, what) in [
         (ledger.excused, "under way at the end or covered by a notice"),
         (ledger.misnumbered, "under another number"),
@@ -309,7 +326,6 @@ fn ledger(report: &Report, table: &mut Table) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use replay_gateway::ledger;
 
     #[test]
     fn findings_are_told_in_the_table_with_examples() {

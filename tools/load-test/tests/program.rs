@@ -130,6 +130,38 @@ fn a_capture_is_played_to_every_shard() {
 }
 
 #[test]
+fn the_page_is_written_beside_the_json_and_never_holds_the_token() {
+    let page = scratch("report.html");
+    let gateway = elsewhere(LedgerTo::None);
+    let token = "a.token.that.nobody.may.see";
+    let args = ["--json", "--quiet", "--shards", "2", "--max-concurrency", "2", "--events", "400"];
+    let url = format!("{}/?echo={token}", gateway.url());
+    let output = program()
+        .args(args)
+        .args(["--gateway", &url, "--report", page.to_str().unwrap()])
+        .env("DISCORD_TOKEN", token)
+        .output()
+        .unwrap();
+    gateway.stop().unwrap();
+    let report = json(&output);
+    let text = std::fs::read_to_string(&page).unwrap();
+    std::fs::remove_file(&page).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert!(!text.contains(token) && text.contains("(token)"));
+    assert!(!report.to_string().contains(token));
+    for part in ["<svg", "Throughput", "2 sessions begun", "MESSAGE_CREATE", "</html>"] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_the_job() {
+    let output = run(&[SHORT, &["--report", "no/such/folder/report.html"]]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no folder no/such/folder"));
+}
+
+#[test]
 fn an_interrupt_ends_the_job_with_the_report_so_far() {
     let mut child = program()
         .args(["--json", "--shards", "4", "--rate", "1000", "--seconds", "600"])

@@ -1,6 +1,6 @@
 //! Where the ticks of an axis go and what stands beside them. Numbers only, no drawing.
 
-use crate::live::spaced;
+use crate::units::spaced;
 
 /// A tick: its place on the axis from 0 to 1, and its label.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,8 +87,8 @@ impl Axis {
 
     /// The place of a value, 0 to 1.
     pub(super) fn place(&self, value: f64) -> f64 {
-        // `max` also turns what is no number into 0.
-        ((value - self.min) / (self.max - self.min)).max(0.0).min(1.0)
+        let place = (value - self.min) / (self.max - self.min);
+        if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
     }
 }
 

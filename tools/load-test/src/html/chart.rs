@@ -1,5 +1,5 @@
-//! One chart as SVG: frame, ticks, lines, marks. Drawn once for wide and once for narrow windows, so
-//! that its letters stay letters; the style sheet shows one of the two.
+//! One chart as SVG: frame, ticks, lines, marks. Drawn once for wide and once for narrow windows,
+//! so that its letters stay letters; the style sheet shows one of the two.
 //!
 //! Invariant: nothing leaves the frame and no two labels of an axis overlap: one that would is left
 //! out, those listed first have precedence.
@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::axis::{Axis, Tick};
-use super::text::escape;
+use super::escape;
 
 /// A chart.
 #[derive(Debug)]
@@ -86,10 +86,10 @@ impl Chart<'_> {
             X::Nines(max) => Axis::nines(max),
         };
         let Size { class, width, height } = size;
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-label=\"{}\">\n",
+             aria-label=\"{}\">",
             escape(self.title)
         );
         if let Some((from, to)) = self.band {

@@ -1,14 +1,13 @@
-//! Latency over percentiles, as HdrHistogram's own plots have it: an axis by nines, so that the tail
-//! has as much room as the middle. The y axis is logarithmic, for the curves differ by decades.
+//! Latency over percentiles, as HdrHistogram's own plots have it: an axis by nines, so that the
+//! tail has as much room as the middle. The y axis is logarithmic, for the curves differ by decades.
 
 use std::fmt::Write as _;
 
 use super::axis::{Axis, MIN_US};
 use super::chart::{Chart, FULL, Line, X};
-use super::text::{digits, micros};
 use crate::latency::Percentiles;
-use crate::live::spaced;
 use crate::report::Report;
+use crate::units::{micros, spaced};
 
 /// Chart and table.
 pub(super) fn section(report: &Report) -> String {
@@ -23,11 +22,8 @@ pub(super) fn section(report: &Report) -> String {
     let max_us = all().map(|point| point.1).fold(0.0, f64::max);
     let nines = all().map(|point| point.0).fold(0.0, f64::max);
     let lines = curves.iter().zip(CLASSES).map(|(curve, class)| {
-        // The 0th percentile of one value, or of equal ones, is their longest too: one dot.
         let logarithm = |(nines, us): &(f64, f64)| Some((*nines, us.max(MIN_US).log10()));
-        let mut points: Vec<_> = curve.points.iter().map(logarithm).collect();
-        points.dedup();
-        Line { class, points }
+        Line { class, points: curve.points.iter().map(logarithm).collect() }
     });
     let chart = Chart {
         title: "Latency by percentile",
@@ -113,11 +109,6 @@ pub(super) fn short(latency: &Percentiles) -> [(&'static str, String); 3] {
         ("p99", micros(latency.p99_us)),
         ("p99.9", micros(latency.p99_9_us)),
     ]
-}
-
-/// CPU time of an event, in µs.
-pub(super) fn cpu(ns: f64) -> String {
-    format!("{} µs", digits(ns / 1e3))
 }
 
 /// Of the curves, in their order.

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use shardring::metrics::KindCounters;
 
-use super::text::{bytes, digits, escape, plural};
-use crate::live::spaced;
+use super::escape;
 use crate::machine::Machine;
 use crate::plan::{LedgerMode, Wanted};
 use crate::report::{Report, Settings};
+use crate::units::{bytes, digits, kib, micros, plural, spaced};
 
 /// Rows of a name and a text.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub(super) fn ledger(report: &Report) -> String {
 pub(super) fn links(report: &Report) -> String {
     let mut facts = Facts::default();
     if let Some(ready_ms) = report.ready_ms {
-        facts.row("all shards READY after", &super::text::micros(ready_ms * 1e3));
+        facts.row("all shards READY after", &micros(ready_ms * 1e3));
     }
     let shards = u64::from(report.settings.shards);
     facts.row("up at the end", &format!("{} of {}", spaced(report.shards_up), spaced(shards)));
@@ -121,13 +121,13 @@ pub(super) fn cost(report: &Report) -> String {
         let each = each.map_or(String::new(), |each| format!(", {} an event", bytes(each)));
         facts.row(name, &format!("{}{each}", bytes(all as f64)));
     }
-    for (name, kib) in [
+    for (name, value) in [
         ("memory before the engine", report.rss_before_kib),
         ("memory idle, after READY", report.rss_idle_kib),
         ("memory, most", report.rss_peak_kib),
         ("memory at the end", report.rss_end_kib),
     ] {
-        facts.row(name, &kib.map_or_else(unknown, |kib| bytes(kib as f64 * 1024.0)));
+        facts.row(name, &value.map_or_else(unknown, kib));
     }
     if let Some(each) = report.rss_per_shard_kib {
         let text = format!("{} KiB, the engine's fixed part included", digits(each));
@@ -166,7 +166,7 @@ pub(super) fn job(report: &Report, machine: &Machine) -> String {
         let cores = plural(machine.cores as u64, "core");
         facts.row("machine", &format!("{}, {cores}", machine.cpu));
     }
-    facts.row("its memory", &bytes(machine.memory_kib as f64 * 1024.0));
+    facts.row("its memory", &kib(machine.memory_kib));
     facts.row("kernel", &format!("Linux {}", machine.kernel));
     facts.row("ended", &machine.when());
     facts.table("Job and machine")
@@ -191,11 +191,12 @@ pub(super) fn traffic(settings: &Settings) -> String {
         "capture" => "a capture".to_owned(),
         _ => "whatever the gateway sends".to_owned(),
     };
-    if let Some(burst) = settings.burst.filter(|burst| *burst > 1) {
+    let tells = |burst: &u64| *burst > 1 || settings.load == "flat_out";
+    if let Some(burst) = settings.burst.filter(tells) {
         let _ = write!(text, ", bursts of {}", spaced(burst));
     }
     if let Some(seconds) = settings.seconds {
-        let _ = write!(text, ", for {} s", digits(seconds));
+        let _ = write!(text, ", for {seconds} s");
     }
     text
 }
@@ -210,8 +211,8 @@ pub(super) fn kinds(kinds: &[(&'static str, KindCounters)]) -> String {
     }
     out.push_str(
         "<p class=\"soft\">Since the engine's start, READY and its GUILD_CREATEs included.</p>\n\
-         <div class=\"scroll\"><table class=\"kinds\">\n<thead><tr><th>kind</th><th>received</th><th>share</th>\
-         <th>JSON</th><th>mean</th><th>delivered</th><th>skipped</th><th>imperfect</th></tr>\
+         <div class=\"scroll\"><table class=\"kinds\">\n<thead><tr><th>kind</th>\
+         <th>received</th><th>share</th><th>JSON</th><th>mean</th><th>delivered</th><th>skipped</th><th>imperfect</th></tr>\
          </thead>\n<tbody>\n",
     );
     for (name, counters) in kinds {

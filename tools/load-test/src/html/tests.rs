@@ -98,6 +98,11 @@ fn the_page_is_whole_and_needs_nothing_else() {
 }
 
 #[test]
+fn markup_in_a_text_stays_text() {
+    assert_eq!(escape("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+}
+
+#[test]
 fn few_moments_no_events_and_an_hour_make_a_page_too() {
     for moments in [0, 1, 2, 36_000] {
         let page = page_of(report(moments));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::axis::Axis;
 use super::chart::{Chart, HALF, Line, Mark, X};
 use crate::course::{Course, Links, Moment};
-use crate::live::spaced;
+use crate::units::spaced;
 
 /// The charts.
 pub(super) fn section(course: &Course) -> String {
@@ -64,7 +64,8 @@ impl<'c> View<'c> {
         let chart = Chart {
             title: &format!("{title} over time, {unit}"),
             x: X::Time(self.end_s),
-            y: Axis::from_zero(unit, max, 4),
+            // A line that never moves is not to lie on the frame.
+            y: Axis::from_zero(unit, max * 1.05, 4),
             lines: vec![Line { class, points }],
             marks: &self.marks,
             band: self.band,
@@ -131,8 +132,8 @@ fn cpu_ns(from: &Moment, to: &Moment) -> f64 {
     to.cpu_ns.saturating_sub(from.cpu_ns) as f64
 }
 
-/// Marks of what happened, at most [`MARKS_MAX`] of a kind: neighbours are told together. Kinds that
-/// never happened have no lane.
+/// Marks of what happened, at most [`MARKS_MAX`] of a kind: neighbours are told together. Kinds
+/// that never happened have no lane.
 fn marks(moments: &[Moment]) -> Vec<Mark> {
     let end_s = moments.last().map_or(0.0, |last| last.at.as_secs_f64());
     let cell = |at: f64| (at / end_s.max(1e-9) * (MARKS_MAX - 1) as f64) as usize;

@@ -1,5 +1,5 @@
-//! What a job waits for, one after the other: READY, start guilds, the traffic's start, its end. Each
-//! wait has a bound and ticks meanwhile ([`Job::tick`]).
+//! What a job waits for, one after the other: READY, start guilds, the traffic's start, its end.
+//! Each wait has a bound and ticks meanwhile ([`Job::tick`]).
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

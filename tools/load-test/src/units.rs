@@ -1,25 +1,20 @@
-//! Text of the page: escaping, and numbers with the unit that suits them.
+//! Numbers for people: three digits, and the unit that suits them. Used by table, page, live line.
 
-use crate::live::spaced;
-
-/// Text as HTML, in elements and in attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
+/// A number with its thousands apart.
+pub(crate) fn spaced(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
         }
+        text.push(digit);
     }
-    escaped
+    text
 }
 
 /// Three digits that count, thousands apart.
-pub(super) fn digits(number: f64) -> String {
+pub(crate) fn digits(number: f64) -> String {
     let decimals = match number.abs() {
         small if small < 9.995 => 2,
         middle if middle < 99.95 => 1,
@@ -29,7 +24,7 @@ pub(super) fn digits(number: f64) -> String {
 }
 
 /// A time: ns, µs, ms or s.
-pub(super) fn micros(us: f64) -> String {
+pub(crate) fn micros(us: f64) -> String {
     match us {
         us if us < 0.9995 => format!("{:.0} ns", us * 1e3),
         us if us < 999.5 => format!("{} µs", digits(us)),
@@ -39,7 +34,7 @@ pub(super) fn micros(us: f64) -> String {
 }
 
 /// Bytes: B, KiB, MiB or GiB.
-pub(super) fn bytes(bytes: f64) -> String {
+pub(crate) fn bytes(bytes: f64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes;
     let mut unit = 0;
@@ -53,8 +48,18 @@ pub(super) fn bytes(bytes: f64) -> String {
     }
 }
 
+/// CPU time of an event, in µs.
+pub(crate) fn cpu(ns: f64) -> String {
+    format!("{} µs", digits(ns / 1e3))
+}
+
+/// Kibibytes, as [`bytes`].
+pub(crate) fn kib(kib: u64) -> String {
+    bytes(kib as f64 * 1024.0)
+}
+
 /// `1 shard`, `2 shards`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", spaced(count), if count == 1 { "" } else { "s" })
 }
 
@@ -63,8 +68,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_in_a_text_stays_text() {
-        assert_eq!(escape("<a href=\"x\">'&"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;");
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1234567, "1,234,567")] {
+            assert_eq!(spaced(number), text);
+        }
     }
 
     #[test]
