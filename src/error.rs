@@ -67,7 +67,8 @@ pub enum ErrorKind {
     CoreFailed,
     /// TLS cannot be set up on this machine. Nothing was started.
     Tls,
-    /// `GET /gateway/bot` failed: the network, or an answer that cannot be used. Nothing was started.
+    /// `GET /gateway/bot` failed: the network, or an answer that cannot be used. Nothing was
+    /// started.
     Discovery,
     /// The file of session starts cannot be used. Nothing was started.
     Book,

@@ -117,8 +117,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// Runs a total that is no multiple of the recommended number though the bot is a large one, for
-    /// which Discord demands that (close code 4010). Default: refused at the start.
+    /// Runs a total that is no multiple of the recommended number though the bot is a large one,
+    /// for which Discord demands that (close code 4010). Default: refused at the start.
     pub fn any_total(mut self) -> Self {
         self.any_total = true;
         self
@@ -262,23 +262,7 @@ impl ConfigBuilder {
         if let Err(rule) = shards.check(discovers) {
             return refuse(format!("shards: {rule}"));
         }
-        if discovers && cfg!(not(feature = "discovery")) {
-            return refuse(
-                "discovery: this build has not the feature `discovery`; give gateway_url, or \
-                 switch discovery off"
-                    .to_owned(),
-            );
-        }
-        let url =
-            match GatewayUrl::parse(self.gateway_url.as_deref().unwrap_or(DEFAULT_GATEWAY_URL)) {
-                Ok(url) => url,
-                Err(error) => return refuse(format!("gateway_url: {error}")),
-            };
-        if url.is_secure() && cfg!(not(feature = "tls")) {
-            return refuse(format!(
-                "gateway_url: {url} asks for TLS, and this build has not the feature `tls`"
-            ));
-        }
+        let gateway_url = self.checked_url(discovers)?;
         if let Some(members) = self.large_threshold
             && !(50..=250).contains(&members)
         {
@@ -301,7 +285,7 @@ impl ConfigBuilder {
             intents: self.intents,
             interest: self.interest,
             shards,
-            gateway_url: url,
+            gateway_url,
             gateway_url_given,
             rest_base: self.rest_base.unwrap_or_else(|| DEFAULT_REST_BASE.to_owned()),
             discovers,
@@ -323,6 +307,23 @@ impl ConfigBuilder {
             linger: self.linger,
             seed: self.seed,
         })
+    }
+
+    fn checked_url(&self, discovers: bool) -> Result<GatewayUrl, Error> {
+        let refuse = |detail: String| Err(Error::new(ErrorKind::Config, detail));
+        if discovers && cfg!(not(feature = "discovery")) {
+            let rule = "discovery: this build has not the feature `discovery`; give gateway_url, \
+                        or switch discovery off";
+            return refuse(rule.to_owned());
+        }
+        let given = self.gateway_url.as_deref().unwrap_or(DEFAULT_GATEWAY_URL);
+        match GatewayUrl::parse(given) {
+            Ok(url) if url.is_secure() && cfg!(not(feature = "tls")) => refuse(format!(
+                "gateway_url: {url} asks for TLS, and this build has not the feature `tls`"
+            )),
+            Ok(url) => Ok(url),
+            Err(error) => refuse(format!("gateway_url: {error}")),
+        }
     }
 
     fn check_limits(&self) -> Result<(), Error> {

@@ -28,8 +28,8 @@ impl Shards {
         Self { ids: ids.into_iter().collect(), total, recommended: false }
     }
 
-    /// As many as `GET /gateway/bot` recommends, all of them in this process. Several processes name
-    /// a fixed total instead: the recommended number changes as the bot grows.
+    /// As many as `GET /gateway/bot` recommends, all of them in this process. Several processes
+    /// name a fixed total instead: the recommended number changes as the bot grows.
     pub const fn recommended() -> Self {
         Self { ids: Vec::new(), total: 0, recommended: true }
     }

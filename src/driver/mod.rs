@@ -66,10 +66,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Asks `GET /gateway/bot` if that is wanted ([`ConfigBuilder::discovery`]), which blocks for up
-    /// to a minute where Discord does not answer;
-    /// then starts one pinned thread per core, each with a handler of its own, and returns when all
-    /// run. Shards connect after that: see [`Handle::ready`].
+    /// Asks `GET /gateway/bot`, if that is wanted
+    /// ([`discovery`](crate::ConfigBuilder::discovery)), which blocks for up to a minute where
+    /// Discord does not answer; sees whether the day's session starts cover the shards; starts one
+    /// pinned thread per core, each with a handler of its own; and returns when all run. Shards
+    /// connect after that: see [`Handle::ready`].
     ///
     /// `factory` is called on each core's thread with the core's number, from 0; and again after
     /// a panic of that core's handler.
@@ -79,7 +80,10 @@ impl Engine {
     /// [`ErrorKind::IoUring`] where io_uring is denied or too old, [`ErrorKind::Limit`] where
     /// `RLIMIT_NOFILE` or `RLIMIT_MEMLOCK` is too low, [`ErrorKind::Thread`] where a thread cannot
     /// be made or pinned, [`ErrorKind::Config`] where more cores are asked for than the process
-    /// may use, and whatever `factory` gives. Nothing runs then.
+    /// may use, and whatever `factory` gives. [`ErrorKind::Token`] and [`ErrorKind::Discovery`] of
+    /// the asking, [`ErrorKind::Tls`] without a root to believe in, [`ErrorKind::Book`] where the
+    /// file of session starts cannot be used, [`ErrorKind::Budget`] where what is left of them
+    /// does not cover the start. Nothing runs then, and no session start was spent.
     pub fn start<H, F>(mut config: Config, factory: F) -> Result<Self, Error>
     where
         H: Handler,
@@ -100,12 +104,7 @@ impl Engine {
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
         let clock = Clock::start();
         let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
-        let mut watch = Some(Watch {
-            budget: Arc::clone(&guarded.guards.budget),
-            admission: Arc::clone(&guarded.guards.admission),
-            book: guarded.book,
-            synced_at: clock.now(),
-        });
+        let mut watch = Some(Watch::new(&guarded.guards, guarded.book, clock.now()));
         let common = Arc::new(common(&config, &found, guarded.guards)?);
         found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);
@@ -140,13 +139,8 @@ impl Engine {
             }
         }
         drop(started);
-        for _ in cpus {
-            let result = starts.recv().unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::CoreFailed, "a core's thread panicked as it started"))
-            });
-            if let Err(error) = result {
-                return Err(Self::give_up(error, &handle, threads));
-            }
+        if let Err(error) = cpus.iter().try_for_each(|_| await_start(&starts)) {
+            return Err(Self::give_up(error, &handle, threads));
         }
         // Not before: an IDENTIFY of a start that fails would be spent for nothing.
         for mailbox in mailboxes.iter() {
@@ -210,6 +204,13 @@ impl Engine {
         self.handle.close();
         result
     }
+}
+
+/// Waits until one more core is up.
+fn await_start(starts: &mpsc::Receiver<Result<(), Error>>) -> Result<(), Error> {
+    starts.recv().unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::CoreFailed, "a core's thread panicked as it started"))
+    })
 }
 
 /// What all shards share.

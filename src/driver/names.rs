@@ -2,8 +2,8 @@
 //! for a few seconds.
 //!
 //! When a thousand shards reconnect at once they ask for the same few names: one look-up serves
-//! them. It knows nothing of shards. Invariant: at most [`NAMES_MAX`] names are remembered, and none
-//! for longer than [`FRESH`]. The core's dial calls it from its helper's job.
+//! them. It knows nothing of shards. Invariant: at most [`NAMES_MAX`] names are remembered, and
+//! none for longer than [`FRESH`]. The core's dial calls it from its helper's job.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::driver::eyeballs::ADDRESSES_MAX;
 
-/// How long an answer is good for. Shorter than any name's time to live, which the resolver keeps to
-/// itself; long enough for a storm.
+/// How long an answer is good for. Shorter than any name's time to live, which the resolver keeps
+/// to itself; long enough for a storm.
 const FRESH: Duration = Duration::from_secs(5);
 /// How long "no such name" is good for.
 const FRESH_FAILURE: Duration = Duration::from_secs(1);

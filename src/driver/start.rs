@@ -19,8 +19,8 @@ use crate::shard::identify::{IdentifyGate, LocalGate, SharedGate};
 use crate::shard::session::Guards;
 use crate::wire::GatewayUrl;
 
-/// Makes the three that every dial and every IDENTIFY passes, and sees whether the budget covers the
-/// start.
+/// Makes the three that every dial and every IDENTIFY passes, and sees whether the budget covers
+/// the start.
 ///
 /// # Errors
 ///

@@ -13,6 +13,7 @@ use crate::driver::warning::Warning;
 use crate::shard::admission::Admission;
 use crate::shard::budget::Budget;
 use crate::shard::hosts::HostNews;
+use crate::shard::session::Guards;
 
 /// How often it looks.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,13 +22,18 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is looked at.
 pub(super) struct Watch {
-    pub(super) budget: Arc<Budget>,
-    pub(super) admission: Arc<Admission>,
-    pub(super) book: Option<Book>,
-    pub(super) synced_at: Time,
+    budget: Arc<Budget>,
+    admission: Arc<Admission>,
+    book: Option<Book>,
+    synced_at: Time,
 }
 
 impl Watch {
+    pub(super) fn new(guards: &Guards, book: Option<Book>, now: Time) -> Self {
+        let (budget, admission) = (Arc::clone(&guards.budget), Arc::clone(&guards.admission));
+        Self { budget, admission, book, synced_at: now }
+    }
+
     /// Looks, and tells what there is.
     pub(super) fn look(&mut self, now: Time, shared: &Arc<Shared>) {
         while let Some(alarm) = self.budget.poll_alarm() {
@@ -45,7 +51,7 @@ impl Watch {
             let book = book.clone();
             let sync = move || {
                 if let Err(error) = book.sync() {
-                    tracing::warn!(target: "shardring::engine", %error, "the book cannot be synced");
+                    tracing::warn!(target: "shardring::engine", %error, "the book is not synced");
                 }
             };
             // Full: the next look tries again, soon enough.

@@ -1,8 +1,8 @@
 //! What Discord says when it refuses a shard for good, with what this bot had asked for: a sentence
 //! that a stranger can act on.
 //!
-//! Values and their texts. Made by the spine when a session ends fatally; shown to `on_link`, on the
-//! handle and in the log.
+//! Values and their texts. Made by the spine when a session ends fatally; shown to `on_link`, on
+//! the handle and in the log.
 
 use std::fmt;
 

@@ -125,8 +125,9 @@ impl Place {
     }
 }
 
-/// The longest session id, and the longest resume URL, that is taken, in bytes. A READY with a longer
-/// id (or an empty one) is the peer's fault and ends the link; a longer URL is as good as none.
+/// The longest session id, and the longest resume URL, that is taken, in bytes. A READY with a
+/// longer id (or an empty one) is the peer's fault and ends the link; a longer URL is as good as
+/// none.
 pub const SESSION_TEXT_LEN_MAX: usize = 512;
 /// A session that lasted less than this counts as a failed IDENTIFY: a gateway that gives sessions
 /// and takes them back at once would otherwise use up the day's IDENTIFYs.
@@ -375,8 +376,8 @@ impl Session {
     /// over a reconnect it stays in its place.
     ///
     /// # Errors
-    /// [`Dropped::Full`] if as many wait as may, [`Dropped::Stopped`] if the shard will send nothing
-    /// any more. The completion has been told the same.
+    /// [`Dropped::Full`] if as many wait as may, [`Dropped::Stopped`] if the shard will send
+    /// nothing any more. The completion has been told the same.
     pub fn submit(
         &mut self,
         now: Time,
@@ -397,8 +398,8 @@ impl Session {
         Ok(())
     }
 
-    /// A payload from [`poll_transmit`](Self::poll_transmit) was written to the socket, whole. To be
-    /// called once for each, in their order.
+    /// A payload from [`poll_transmit`](Self::poll_transmit) was written to the socket, whole. To
+    /// be called once for each, in their order.
     pub fn transmitted(&mut self, now: Time, sent: Sent) {
         match sent {
             Sent::Heartbeat => self.heartbeat.written(now),

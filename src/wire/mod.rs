@@ -78,8 +78,8 @@ pub use zstd::ZSTD_WINDOW_LOG_MAX;
 /// The bytes of one connection, from the server's reply to the upgrade to its end.
 ///
 /// Small while nothing is unfinished (at most 256 bytes); with zlib-stream the decompression state
-/// (47.5 KB, touched as its window fills; with zstd-stream 419 KiB for Discord's windows) joins with
-/// the first message. Made anew for each connection, since the streams begin anew with each.
+/// (47.5 KB, touched as its window fills; with zstd-stream 419 KiB for Discord's windows) joins
+/// with the first message. Made anew for each connection, since the streams begin anew with each.
 pub struct Wire {
     stage: Stage,
     frames: Frames,

@@ -72,9 +72,9 @@ pub(super) struct Credentials {
 }
 
 impl Proxy {
-    /// Reads `http://user:password@host:port`, `socks5://…` or `socks5h://…`. Without a scheme it is
-    /// taken for `http://`, as `curl` does; without a port for 80 or 1080. User and password may be
-    /// percent-encoded, and must be where they have `@`, `:`, `/` or `%`.
+    /// Reads `http://user:password@host:port`, `socks5://…` or `socks5h://…`. Without a scheme it
+    /// is taken for `http://`, as `curl` does; without a port for 80 or 1080. User and password may
+    /// be percent-encoded, and must be where they have `@`, `:`, `/` or `%`.
     ///
     /// Both SOCKS schemes are one: the proxy is sent the gateway's name and resolves it.
     ///

@@ -11,8 +11,9 @@
 //! before a byte of it is kept; any split of the same bytes into calls gives the same plaintext;
 //! a connection that failed stays failed.
 //!
-//! What it costs with ring, measured by `tests/alloc_tls.rs`, which holds it to bounds; the server's
-//! certificate has 0.4 KB there, and of whatever chain a server sends one copy is in each row:
+//! What it costs with ring, measured by `tests/alloc_tls.rs`, which holds it to bounds; the
+//! server's certificate has 0.4 KB there, and of whatever chain a server sends one copy is in each
+//! row:
 //!
 //! | | TLS 1.3 | TLS 1.2 |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! The engine through proxies: the small real ones of Debian (tinyproxy, microsocks), where they are
-//! installed, and none that it was told of where it should not use it.
+//! The engine through proxies: the small real ones of Debian (tinyproxy, microsocks), where they
+//! are installed, and none that it was told of where it should not use it.
 //!
 //! Where a proxy is not installed its tests say so and pass; `.ci/run` installs both.
 

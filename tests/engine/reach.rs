@@ -1,5 +1,5 @@
-//! How the engine reaches a gateway: names, families of addresses, discovery; and what it says where
-//! it cannot.
+//! How the engine reaches a gateway: names, families of addresses, discovery; and what it says
+//! where it cannot.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

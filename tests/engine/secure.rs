@@ -1,5 +1,5 @@
-//! The engine over TLS, on a real ring: the right certificate, every wrong one, resumption, and what
-//! TLS can meet in the midst of the traffic.
+//! The engine over TLS, on a real ring: the right certificate, every wrong one, resumption, and
+//! what TLS can meet in the midst of the traffic.
 
 use std::time::Duration;
 

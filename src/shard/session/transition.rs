@@ -49,8 +49,8 @@ impl Session {
         self.lost_link_at = None;
     }
 
-    /// This connection is over, or shall be: plans the next one. `close`: the link is up and is to be
-    /// closed with this code.
+    /// This connection is over, or shall be: plans the next one. `close`: the link is up and is to
+    /// be closed with this code.
     pub(super) fn leave(&mut self, now: Time, cause: Cause, close: Option<u16>) {
         let was = self.state;
         self.disconnected(cause);

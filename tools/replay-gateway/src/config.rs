@@ -16,7 +16,8 @@ pub struct Config {
     pub token: Option<String>,
     /// `heartbeat_interval` of HELLO, in ms.
     pub heartbeat_interval_ms: u32,
-    /// After so long without a heartbeat a connection is closed, in ms; 0: one and a half intervals.
+    /// After so long without a heartbeat a connection is closed, in ms; 0: one and a half
+    /// intervals.
     pub heartbeat_deadline_ms: u32,
     /// The code of that close.
     pub heartbeat_close: u16,
