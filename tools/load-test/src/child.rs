@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
-use replay_gateway::{Gateway, Target};
+use replay_gateway::{Gateway, GatewayHandle, Target};
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -32,6 +32,8 @@ pub(crate) const SUBCOMMAND: &str = "replay-gateway";
 pub(crate) struct GatewayChild {
     child: Child,
     url: String,
+    /// Its CA, if it speaks TLS, as PEM.
+    ca: Option<String>,
     /// What it prints, line by line; ends when it ends.
     lines: Receiver<String>,
     complaints: Arc<Mutex<String>>,
@@ -57,8 +59,13 @@ impl GatewayChild {
         let (sender, lines) = channel();
         let complaints = Arc::new(Mutex::new(String::new()));
         // Made before the threads: whatever fails from here on, the child is killed.
-        let mut this =
-            Self { child, url: String::new(), lines, complaints: Arc::clone(&complaints) };
+        let mut this = Self {
+            child,
+            url: String::new(),
+            ca: None,
+            lines,
+            complaints: Arc::clone(&complaints),
+        };
         std::thread::Builder::new().name("gateway-out".to_owned()).spawn(move || {
             for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()) {
                 let Ok(line) = line else { return };
@@ -83,8 +90,10 @@ impl GatewayChild {
         loop {
             match this.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    if let Some(at) = line.find("ws://") {
-                        this.url = line[at..].trim_end().to_owned();
+                    if let Some(ca) = line.strip_prefix(CA) {
+                        this.ca = serde_json::from_str(ca).ok();
+                    } else if let Some(url) = line.strip_prefix(LISTENING) {
+                        this.url = url.trim_end().to_owned();
                         return Ok(this);
                     }
                 }
@@ -101,6 +110,16 @@ impl GatewayChild {
     /// Where it listens.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The CA that it made, as PEM, if it speaks TLS.
+    pub(crate) fn ca(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
+    /// When its traffic starts, Unix ns, as soon as that is known.
+    pub(crate) fn traffic_start(&self) -> Option<u64> {
+        self.lines.try_iter().find_map(|line| line.strip_prefix(TRAFFIC)?.trim().parse().ok())
     }
 
     /// Whether it has ended by itself.
@@ -201,7 +220,24 @@ fn serve(parent: &str, orders: &str) -> Result<String, String> {
     placement::keep_to(&orders.cpus).map_err(|error| format!("sched_setaffinity: {error}"))?;
     process::raise_descriptors().map_err(|error| format!("RLIMIT_NOFILE: {error}"))?;
     let gateway = Gateway::spawn(orders.config()?).map_err(|error| error.to_string())?;
-    say(&format!("listening {}", gateway.url()));
+    if let Some(ca) = gateway.ca_pem() {
+        say(&format!("{CA}{}", serde_json::Value::from(ca)));
+    }
+    say(&format!("{LISTENING}{}", gateway.url()));
+    let gateway = std::sync::Arc::new(gateway);
+    let watched = std::sync::Arc::downgrade(&gateway);
+    let tell = std::thread::Builder::new().name("traffic-start".to_owned());
+    tell.spawn(move || {
+        while let Some(gateway) = watched.upgrade() {
+            let start_unix_ns = gateway.stats().traffic_start_unix_ns;
+            if start_unix_ns > 0 {
+                return say(&format!("{TRAFFIC}{start_unix_ns}"));
+            }
+            drop(gateway);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    })
+    .map_err(|error| format!("a thread: {error}"))?;
     for signal in signals.forever() {
         if signal != SIGUSR1 {
             break;
@@ -211,8 +247,20 @@ fn serve(parent: &str, orders: &str) -> Result<String, String> {
             std::thread::sleep(BIG_GUILD_EVERY);
         }
     }
+    let gateway = unshared(gateway);
     let stats = gateway.stop().map_err(|error| format!("the gateway, as it stopped: {error}"))?;
     serde_json::to_string(&stats).map_err(|error| error.to_string())
+}
+
+/// Waits for the look that the other thread may have at it.
+fn unshared(mut gateway: std::sync::Arc<GatewayHandle>) -> GatewayHandle {
+    loop {
+        match std::sync::Arc::try_unwrap(gateway) {
+            Ok(gateway) => return gateway,
+            Err(shared) => gateway = shared,
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn say(line: &str) {
@@ -221,6 +269,12 @@ fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// What the child's lines begin with: its CA as a JSON string, its address, its traffic's start.
+const CA: &str = "ca ";
+const LISTENING: &str = "listening ";
+const TRAFFIC: &str = "traffic ";
+/// Between two looks at whether the traffic's start is known.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long until it must listen.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long its end may take: the ledger of a long job is written out then.

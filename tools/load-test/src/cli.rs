@@ -27,6 +27,7 @@ Examples:
   load-test --shards 1000 --flat-out --burst 4    as fast as it goes
   load-test --scenario speed                      bursts of 1, 4 and 16, flat out, one shard
   load-test --scenario memory-b --shards 1000     KiB a shard, windows filled
+  load-test --scenario storm --shards 1000        1,000 TLS shards cut at once, beside 200 others
   load-test --report report.html                  the main job, with charts to look at
   load-test --gateway ws://127.0.0.1:8080 --ledger-file gateway.ledger")]
 pub(crate) struct Cli {
@@ -67,6 +68,12 @@ pub(crate) struct Cli {
     /// Transport compression
     #[arg(long, value_enum, default_value_t = Wanted::Zlib, help_heading = "Client")]
     compression: Wanted,
+    /// The embedded gateway speaks TLS, with a CA made for the job
+    #[arg(long, conflicts_with = "gateway", help_heading = "Gateway")]
+    tls: bool,
+    /// A CA to believe (PEM), for a gateway at wss:// that is not signed by a public one
+    #[arg(long, value_name = "FILE", requires = "gateway", help_heading = "Gateway")]
+    ca: Option<PathBuf>,
     /// After a wake-up the engine waits so long for more (up to 1,000); saves CPU, costs latency
     #[arg(long, value_name = "MICROS", default_value_t = 0, help_heading = "Client")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000))]
@@ -151,7 +158,7 @@ impl Cli {
         let mut load = self.load()?;
         let mut guilds_per_shard = self.guilds_per_shard;
         match self.scenario {
-            None | Some(Scenario::Speed) => {}
+            None | Some(Scenario::Speed | Scenario::Storm) => {}
             Some(Scenario::MemoryA) => {
                 load = Load::Idle { big_guilds: false };
                 guilds_per_shard = 1;
@@ -161,6 +168,17 @@ impl Cli {
                 guilds_per_shard = MEMORY_GUILDS;
             }
         }
+        let mut cut = None;
+        if self.scenario == Some(Scenario::Storm) {
+            cut = Some(self.shards);
+            let (shards, rate_per_s) =
+                (self.shards + BYSTANDERS, self.rate.unwrap_or(STORM_RATE_PER_S));
+            let seconds = self.seconds.unwrap_or(STORM_SECONDS);
+            let events = (rate_per_s * seconds).ceil().max(1.0) as u64;
+            let events_per_shard = events.div_ceil(u64::from(shards));
+            load = Load::Paced { rate_per_s, burst: 1, events_per_shard };
+        }
+        let shards = self.shards + cut.map_or(0, |_| BYSTANDERS);
         let compares = self.gateway.is_none() || self.ledger_file.is_some();
         let ledger = match self.ledger {
             Some(mode) => mode,
@@ -178,10 +196,10 @@ impl Cli {
             orders::parse_fault(fault)?;
         }
         let gateway = match self.gateway {
-            Some(url) if url.starts_with("ws://") => {
+            Some(url) if url.starts_with("ws://") || url.starts_with("wss://") => {
                 GatewayPlan::At { url, ledger_file: self.ledger_file }
             }
-            Some(url) => return Err(format!("--gateway: `{url}` is not a ws:// address")),
+            Some(url) => return Err(format!("--gateway: `{url}` is no ws:// or wss:// address")),
             None => GatewayPlan::Embedded { canary: self.canary, faults: self.fault },
         };
         if let Load::Paced { events_per_shard, .. }
@@ -196,14 +214,17 @@ impl Cli {
         let job = JobPlan {
             gateway,
             token: if embedded { TOKEN.to_owned() } else { self.token },
-            shards: self.shards,
+            shards,
             max_concurrency: match self.max_concurrency {
                 Some(max) => max,
-                None if embedded => self.shards,
+                None if embedded => shards,
                 None => 1,
             },
             placement,
             compression: self.compression,
+            tls: self.tls || cut.is_some(),
+            ca: self.ca,
+            cut,
             linger: Duration::from_micros(self.linger_us),
             ledger,
             load,
@@ -276,6 +297,12 @@ const TOKEN: &str = "replay.gateway.token";
 const RATE_PER_S: f64 = 20_000.0;
 /// The main job's length.
 const SECONDS: Duration = Duration::from_secs(5);
+/// Shards that a storm leaves alone.
+const BYSTANDERS: u32 = 200;
+/// Events a second of a storm: enough to see that none is lost.
+const STORM_RATE_PER_S: f64 = 4_000.0;
+/// How long its traffic lasts, s.
+const STORM_SECONDS: f64 = 20.0;
 /// Guilds of a shard in the memory scenarios (b) and (c).
 const MEMORY_GUILDS: u32 = 1_000;
 
@@ -324,7 +351,9 @@ mod tests {
             &["--rate", "5", "--flat-out"],
             &["--seconds", "1", "--events", "5"],
             &["--shards", "0"],
-            &["--gateway", "wss://example.com"],
+            &["--gateway", "https://example.com"],
+            &["--gateway", "wss://example.com", "--tls"],
+            &["--ca", "ca.pem"],
             &["--gateway", "ws://localhost:1", "--rate", "5"],
             &["--gateway", "ws://localhost:1", "--canary", "drop"],
             &["--canary", "alter", "--ledger", "ids"],

@@ -26,6 +26,7 @@ use crate::process::{self, CpuTime};
 use crate::report::{Report, Settings};
 use crate::settle;
 use crate::setup::{Folder, config, expected, pace, stop_engine};
+use crate::storm;
 
 /// Does a job and says what it found.
 pub(crate) fn run(plan: &JobPlan, live: &mut Live, interrupted: &AtomicBool) -> Report {
@@ -92,6 +93,14 @@ impl<'a> Job<'a> {
             }
             GatewayPlan::At { url, .. } => (None, url.clone()),
         };
+        let ca = match (&child, &plan.ca) {
+            (Some(child), _) => child.ca().map(str::to_owned),
+            (None, Some(path)) => Some(
+                std::fs::read_to_string(path)
+                    .map_err(|error| format!("--ca: {}: {error}", path.display()))?,
+            ),
+            (None, None) => None,
+        };
         let pace = pace(plan, &url);
         let task = Task {
             shards: plan.shards,
@@ -117,7 +126,7 @@ impl<'a> Job<'a> {
         let watch = Arc::new(Watch::new(cores));
         let (sender, results) = channel();
         let bench = Bench::new(task.clone(), Arc::clone(&watch), kits, sender);
-        let config = config(plan, &url, &task).map_err(|error| error.to_string())?;
+        let config = config(plan, &url, ca.as_deref(), &task).map_err(|error| error.to_string())?;
         report.rss_before_kib = process::rss_kib().ok();
         let started_at = Instant::now();
         report.course.push(Moment {
@@ -202,6 +211,9 @@ impl<'a> Job<'a> {
             rss_kib: tick.report.course.moments().last().map_or(0, |last| last.rss_kib),
             reconnects: moment.links.ended,
         });
+        if let Some(cut) = self.plan.cut {
+            tick.report.storm.look(&moment, cut.into());
+        }
         if tick.report.course.is_due(moment.at) {
             moment.rss_kib = process::rss_kib().unwrap_or(0);
             tick.report.course.push(moment);
@@ -232,6 +244,7 @@ impl<'a> Job<'a> {
         if self.child.is_some()
             && tick.report.ready_ms.is_some()
             && self.watch.sum(|core| &core.up) == 0
+            && !self.plan.tls
             && http::traffic_info(&self.url).is_none()
         {
             tick.report.fail("the replay gateway does not answer any more");
@@ -292,6 +305,9 @@ impl<'a> Job<'a> {
             }
         }
         let ours = self.folder.path("client.ledger");
+        if let Some(cut) = self.plan.cut {
+            storm::judge(cut, self.plan.shards, report);
+        }
         match (&self.plan.gateway, self.plan.ledger) {
             (_, LedgerMode::Off) if report.numbers_missing > 0 => {
                 report.problem(format!("{} numbers are missing", report.numbers_missing));

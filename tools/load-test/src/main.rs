@@ -24,6 +24,7 @@ mod report;
 mod scenario;
 mod settle;
 mod setup;
+mod storm;
 mod table;
 mod units;
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use replay_gateway::traffic::{Kind, Traffic, big_guild_parts, guild_id_of_shard};
 use replay_gateway::{
-    CanaryKind, CaptureConfig, Config, Fault, Gateway, LedgerTo, Start, TrafficConfig,
+    CanaryKind, CaptureConfig, Config, Cut, Fault, Gateway, Incident, IncidentAction, LedgerTo,
+    Moment, Start, TlsConfig, TrafficConfig,
 };
 use serde::{Deserialize, Serialize};
 use shardring::Intents;
@@ -29,6 +30,9 @@ pub(crate) struct Orders {
     capture: Option<Captured>,
     canary: Option<(Canary, u64)>,
     faults: Vec<String>,
+    tls: bool,
+    /// The first so many shards are cut.
+    cut: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -84,6 +88,8 @@ impl Orders {
             capture,
             canary: canary.map(|canary| (canary, canary_at(plan.seed))),
             faults: faults.to_vec(),
+            tls: plan.tls,
+            cut: plan.cut,
         }
     }
 
@@ -139,6 +145,17 @@ impl Orders {
         for fault in &self.faults {
             builder = builder.fault(parse_fault(fault)?);
         }
+        if self.tls {
+            builder = builder.tls(TlsConfig::default());
+        }
+        if let Some(cut) = self.cut {
+            let action =
+                IncidentAction::Cut { shards: Some((0, cut.saturating_sub(1))), how: Cut::Reset };
+            builder = builder
+                .heartbeat_interval_ms(STORM_HEARTBEAT_MS)
+                .heartbeat_grace_ms(STORM_GRACE_MS)
+                .incident(Incident { at: Moment::ReadyMs(self.lead_ms + CUT_AFTER_MS), action });
+        }
         Ok(builder.config())
     }
 }
@@ -163,6 +180,12 @@ fn canary_at(seed: u64) -> u64 {
 const CANARY_FROM: u64 = 3;
 /// Events per shard that a job with a canary needs.
 pub(crate) const CANARY_EVENTS_MIN: u64 = 8;
+/// Heartbeats of a storm come often, so that one that is late shows.
+const STORM_HEARTBEAT_MS: u32 = 1_000;
+/// So much later than its interval a heartbeat of a storm is late.
+const STORM_GRACE_MS: u32 = 100;
+/// From the traffic's start to the cut.
+const CUT_AFTER_MS: u64 = 4_000;
 /// From the reading of idle memory to the traffic's start.
 const LEAD_MS: u64 = 700;
 

@@ -15,6 +15,8 @@ use crate::placement::Placement;
 pub(crate) enum Wanted {
     /// zlib-stream
     Zlib,
+    /// zstd-stream
+    Zstd,
     /// Plain text
     None,
 }
@@ -23,7 +25,26 @@ impl Wanted {
     pub(crate) fn compression(self) -> Compression {
         match self {
             Self::Zlib => Compression::ZlibStream,
+            Self::Zstd => Compression::ZstdStream,
             Self::None => Compression::None,
+        }
+    }
+
+    /// As `--compression` takes it.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+            Self::None => "none",
+        }
+    }
+
+    /// As Discord calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zlib => "zlib-stream",
+            Self::Zstd => "zstd-stream",
+            Self::None => "no compression",
         }
     }
 }
@@ -66,6 +87,8 @@ pub(crate) enum Scenario {
     MemoryB,
     /// Memory: (b), then a 3 MB GUILD_CREATE on each shard in turn
     MemoryC,
+    /// All --shards are cut at once, over TLS, beside 200 shards that are not: how they come back
+    Storm,
 }
 
 /// What is to be done: the flags after all rules.
@@ -88,6 +111,12 @@ pub(crate) struct JobPlan {
     pub(crate) max_concurrency: u32,
     pub(crate) placement: Placement,
     pub(crate) compression: Wanted,
+    /// The embedded gateway speaks TLS.
+    pub(crate) tls: bool,
+    /// A CA to believe, for a gateway at `wss://`.
+    pub(crate) ca: Option<PathBuf>,
+    /// The first so many shards are cut in the midst of the traffic.
+    pub(crate) cut: Option<u32>,
     pub(crate) linger: Duration,
     pub(crate) ledger: LedgerMode,
     pub(crate) load: Load,

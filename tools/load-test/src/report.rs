@@ -12,6 +12,7 @@ use shardring::metrics::Counters;
 use crate::course::{Course, Curve};
 use crate::latency::Percentiles;
 use crate::plan::{GatewayPlan, JobPlan, LedgerMode, Load, Wanted};
+use crate::storm::Storm;
 
 /// How it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,6 +92,9 @@ pub(crate) struct Report {
     pub(crate) ledger_waits: u64,
     pub(crate) ledger: Option<ledger::Report>,
     pub(crate) gateway: Option<Value>,
+    /// How the shards that were cut came back, in the scenario `storm`.
+    #[serde(skip_serializing_if = "Storm::is_none")]
+    pub(crate) storm: Storm,
     /// What `--report` draws.
     #[serde(skip)]
     pub(crate) course: Course,
@@ -105,6 +109,7 @@ pub(crate) struct Settings {
     pub(crate) client_cpus: Vec<usize>,
     pub(crate) other_cpus: Vec<usize>,
     pub(crate) compression: Wanted,
+    pub(crate) tls: bool,
     pub(crate) load: &'static str,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) burst: Option<u64>,
@@ -126,6 +131,7 @@ impl Default for Settings {
             client_cpus: Vec::new(),
             other_cpus: Vec::new(),
             compression: Wanted::Zlib,
+            tls: false,
             load: "",
             rate_per_s: None,
             burst: None,
@@ -153,6 +159,7 @@ impl Settings {
             client_cpus: plan.placement.client.clone(),
             other_cpus: plan.placement.others.clone(),
             compression: plan.compression,
+            tls: plan.tls,
             ledger: plan.ledger,
             linger_us: plan.linger.as_micros() as u64,
             guilds_per_shard: plan.guilds_per_shard,

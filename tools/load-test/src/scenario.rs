@@ -23,6 +23,12 @@ pub(crate) fn run(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
             report.outcome.max(draw(plan, &[report]))
         }
         Some(Scenario::Speed) => speed(plan, interrupted),
+        Some(Scenario::Storm) => {
+            let report = one(plan, &plan.job, "storm", interrupted);
+            let as_json = || json!({"scenario": plan.scenario, "jobs": [report]});
+            print(plan, as_json, || table::of_job(&report) + &report.storm.to_string());
+            report.outcome.max(draw(plan, &[report]))
+        }
         Some(Scenario::MemoryA | Scenario::MemoryB | Scenario::MemoryC) => {
             memory(plan, interrupted)
         }
@@ -81,13 +87,10 @@ fn memory(plan: &Plan, interrupted: &AtomicBool) -> Outcome {
 
 /// What an engine with one shard takes, KiB; `None` if that could not be measured.
 fn fixed_part_kib(job: &JobPlan) -> Option<f64> {
-    let compression = match job.compression {
-        crate::plan::Wanted::Zlib => "zlib",
-        crate::plan::Wanted::None => "none",
-    };
     let output = Command::new(std::env::current_exe().ok()?)
         .args(["--scenario", "memory-a", "--shards", "1", "--json", "--quiet", "--compression"])
-        .arg(compression)
+        .arg(job.compression.flag())
+        .args(job.tls.then_some("--tls"))
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use replay_gateway::traffic::schedule::Pace;
 use shardring::{
-    BudgetSettings, Config, Delivery, Engine, EventKind, Intents, Interest, Shards, Stop, Token,
+    BudgetSettings, Config, Delivery, Engine, EventKind, Intents, Interest, Roots, Shards, Stop,
+    Token,
 };
 
 use crate::http;
@@ -52,14 +53,24 @@ impl Drop for Folder {
 ///
 /// # Errors
 /// The library's, of a value that cannot work.
-pub(crate) fn config(plan: &JobPlan, url: &str, task: &Task) -> Result<Config, shardring::Error> {
+pub(crate) fn config(
+    plan: &JobPlan,
+    url: &str,
+    ca: Option<&str>,
+    task: &Task,
+) -> Result<Config, shardring::Error> {
     let interest = if task.hashes {
         Interest::all(Delivery::RawAndTyped)
     } else {
         let with_text = if task.pace.is_some() { Delivery::RawAndTyped } else { Delivery::Typed };
         Interest::all(Delivery::Typed).with([EventKind::Ready], with_text)
     };
+    let roots = match ca {
+        Some(ca) => Roots::only_pem(ca)?,
+        None => Roots::platform(),
+    };
     Config::builder(Token::new(plan.token.as_str())?, Intents::ALL)
+        .roots(roots)
         .interest(interest)
         .shards(Shards::all(plan.shards))
         .gateway_url(url)

@@ -128,10 +128,8 @@ impl Table {
 
 fn settings(report: &Report, table: &mut Table) {
     let settings = &report.settings;
-    let compression = match settings.compression {
-        crate::plan::Wanted::Zlib => "zlib-stream",
-        crate::plan::Wanted::None => "plain text",
-    };
+    let compression = settings.compression.name();
+    let tls = if settings.tls { "TLS, " } else { "" };
     let gateway = match settings.gateway.as_str() {
         "embedded" => "a replay gateway, in a process of its own",
         url => url,
@@ -145,7 +143,7 @@ fn settings(report: &Report, table: &mut Table) {
     table.row(
         "client",
         &format!(
-            "{}, {compression}, {} on {}, all else on {}",
+            "{}, {tls}{compression}, {} on {}, all else on {}",
             plural(settings.shards.into(), "shard"),
             plural(settings.threads as u64, "engine thread"),
             cpus(&settings.client_cpus),

@@ -174,10 +174,7 @@ pub(super) fn job(report: &Report, machine: &Machine) -> String {
 
 /// Transport compression, as Discord calls it.
 pub(super) fn compression(settings: &Settings) -> &'static str {
-    match settings.compression {
-        Wanted::Zlib => "zlib-stream",
-        Wanted::None => "plain text",
-    }
+    settings.compression.name()
 }
 
 /// What was sent, in a few words.

@@ -85,6 +85,15 @@ impl Job<'_> {
         }
         let until = Instant::now() + START_PATIENCE;
         while Instant::now() < until && self.watch.sum(|core| &core.events) == 0 {
+            if self.plan.tls {
+                let known = self.child.as_ref().and_then(GatewayChild::traffic_start);
+                if let Some(start_unix_ns) = known {
+                    self.watch.start_unix_ns.store(start_unix_ns, Ordering::Relaxed);
+                    return Ok(());
+                }
+                self.tick(tick)?;
+                continue;
+            }
             match http::traffic_info(&self.url) {
                 Some(info) if info.start_unix_ns > 0 => {
                     self.watch.start_unix_ns.store(info.start_unix_ns, Ordering::Relaxed);
@@ -168,7 +177,7 @@ impl Job<'_> {
 
     fn has_faults(&self) -> bool {
         match &self.plan.gateway {
-            GatewayPlan::Embedded { faults, .. } => !faults.is_empty(),
+            GatewayPlan::Embedded { faults, .. } => !faults.is_empty() || self.plan.cut.is_some(),
             GatewayPlan::At { .. } => false,
         }
     }
