@@ -11,8 +11,8 @@
 //! before a byte of it is kept; any split of the same bytes into calls gives the same plaintext;
 //! a connection that failed stays failed.
 //!
-//! What it costs with ring, measured by `tests/alloc_tls.rs`, which holds it to bounds. The server's
-//! certificate has 0.4 KB there; one copy of the chain is in each connection and each ticket:
+//! What it costs with ring, as `tests/alloc_tls.rs` measures it and holds it to. The certificate is
+//! of 0.4 KB there; one copy of the server's chain is in each connection and in each ticket:
 //!
 //! | | TLS 1.3 | TLS 1.2 |
 //! |---|---|---|
