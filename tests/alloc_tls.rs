@@ -1,6 +1,6 @@
 //! What TLS asks of the allocator: little while idle, and what rustls needs for each record.
 //!
-//! Run with `--nocapture` it prints what it measured; the bounds are those that `src/wire/tls.rs`
+//! Run with `--nocapture` it says what it measured; the bounds are those that `src/wire/tls.rs`
 //! states.
 
 #![cfg(feature = "tls")]
@@ -87,7 +87,7 @@ fn an_idle_connection_owns_little() {
         for is_resumed in [false, true] {
             let len = idle_len(versions, GOOD, is_resumed);
             let with_ballast = idle_len(versions, BALLAST, is_resumed);
-            println!(
+            eprintln!(
                 "{versions:?}, resumed: {is_resumed}: {len} B; with a certificate {} B longer: \
                  {with_ballast} B",
                 BALLAST.ballast_len
@@ -112,7 +112,7 @@ fn a_ticket_is_small() {
         // each takes one and leaves two
         (0..64).for_each(|_| drop(connected(&tls, &config)));
         let len = (live_len() - before) / 64;
-        println!("a ticket of TLS 1.3, ballast {}: {len} B", leaf.ballast_len);
+        eprintln!("a ticket of TLS 1.3, ballast {}: {len} B", leaf.ballast_len);
         assert!(len <= 1024 + leaf.ballast_len as i64, "{len}");
         // and no more than were allowed
         (0..64).for_each(|_| drop(connected(&tls, &config)));
@@ -147,7 +147,7 @@ fn a_record_costs_what_rustls_needs_for_it() {
                     allocated += allocated_count() - before;
                 }
             }
-            println!("{versions:?}: {} allocations a record {what}", allocated as f64 / 200.0);
+            eprintln!("{versions:?}: {} allocations a record {what}", allocated as f64 / 200.0);
             let a_record = if versions == TlsVersions::Only13 { 0 } else { 1 };
             assert_eq!(allocated, 200 * a_record, "{versions:?}, {what}");
         }
@@ -159,7 +159,7 @@ fn a_record_costs_what_rustls_needs_for_it() {
             client.channel.seal(&mut plain, &mut out).unwrap();
         }
         let allocated = allocated_count() - before;
-        println!("{versions:?}: {} allocations a payload sent", allocated as f64 / 200.0);
+        eprintln!("{versions:?}: {} allocations a payload sent", allocated as f64 / 200.0);
         assert_eq!(allocated, 200, "{versions:?}");
     }
 }

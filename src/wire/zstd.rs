@@ -7,11 +7,11 @@
 //! Invariants: the output never grows past the limit given, the window never past
 //! [`ZSTD_WINDOW_LOG_MAX`], whatever the input claims.
 //!
-//! Memory, from the C allocator and not in chunks. Asked for with the first frame: 94 KiB, and as
-//! much as the frame's window and two blocks (734 KiB at a window of 2^18, 606 at 2^17, 2.5 MiB at
-//! the bound). Resident, for 1.1 KB of text a message: 35 KiB a stream after the first, 75 after
-//! 40, and 419 KiB (290 at 2^17, 2.2 MiB at the bound) once the window is full, after some
-//! hundreds; 35 KiB for ever where each message is a frame. zlib-stream is 47.5 KB.
+//! Memory, from the C allocator and not in chunks: 94 KiB, and with the first frame as much as its
+//! window and two blocks (734 KiB in all at a window of 2^18, 606 at 2^17, 2.5 MiB at the bound).
+//! Resident, for messages of 1.1 KB: 35 KiB a stream after the first, 75 after 40, and 419 KiB (290
+//! at 2^17, 2.2 MiB at the bound) once the window is full, after some hundreds; 35 KiB for ever
+//! where each message is a frame. zlib-stream takes 47.5 KB.
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 

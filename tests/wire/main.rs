@@ -9,6 +9,8 @@ mod support;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "tls")]
+mod tls_forged;
+#[cfg(feature = "tls")]
 mod tls_peer;
 mod tunnel;
 mod upgrade;

@@ -421,6 +421,50 @@ fn new_keys_of_the_server_are_taken_and_answered_before_the_next_text() {
 }
 
 #[test]
+fn whatever_is_changed_on_the_way_no_wrong_text_comes_out_and_nothing_panics() {
+    let ca = Ca::new();
+    let configs = VERSIONS.map(|(_, version)| {
+        let mut config = ca.server(GOOD, &[version]);
+        config.max_fragment_size = Some(200);
+        Arc::new(config)
+    });
+    let mut failed_count = 0;
+    for seed in 0..600 {
+        let mut rng = Rng::new(seed);
+        let tls = ca.client(TlsVersions::All, 2);
+        let mut client = Client::new(&tls);
+        let config = &configs[seed as usize % 2];
+        let mut server = ServerConnection::new(Arc::clone(config)).unwrap();
+        let bad_at = below(&mut rng, 3000);
+        let (mut at, mut result) = (0, Ok(()));
+        for round in 0..10 {
+            let _ = take(&mut server, &client.sealed(b""));
+            let text: &[u8] = if client.channel.is_open() { &[b'x'; 500] } else { b"" };
+            let mut bytes = written(&mut server, text);
+            if (at..at + bytes.len()).contains(&bad_at) {
+                match below(&mut rng, 4) {
+                    0 => drop(bytes.remove(bad_at - at)),
+                    1 => bytes.insert(bad_at - at, rng.next_u64() as u8),
+                    _ => bytes[bad_at - at] ^= 1 << below(&mut rng, 8),
+                }
+            }
+            at += bytes.len();
+            result = client.feed_split(&bytes, &mut || below(&mut rng, 300) + 1);
+            if result.is_err() || round == 9 {
+                break;
+            }
+        }
+        failed_count += usize::from(result.is_err());
+        assert!(client.plain.iter().all(|&byte| byte == b'x'), "seed {seed}");
+        let mut out = Vec::new();
+        client.channel.farewell(&mut out);
+        let _ = take(&mut server, &out);
+        client.release();
+    }
+    assert!(failed_count > 300, "{failed_count}");
+}
+
+#[test]
 fn a_plain_channel_hands_on_what_it_is_given() {
     let mut client = Client::over(Channel::plain());
     assert!(client.channel.is_open() && !client.channel.wants_to_write());

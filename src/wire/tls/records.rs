@@ -273,3 +273,85 @@ const MESSAGE_LEN_MAX: usize = 0xFFFF;
 
 /// Records in a row that bring the WebSocket nothing: tickets, KeyUpdates, empty ones.
 const FRUITLESS_MAX: u8 = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+    use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+    use super::super::session::Session;
+    use super::super::{TlsClient, TlsVersions};
+    use super::*;
+
+    /// A client's records and the server's way to open what they seal, by sequence number.
+    fn pair() -> (Records, Box<dyn MessageDecrypter>) {
+        let made = rcgen::generate_simple_self_signed(vec!["gateway.test".into()]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        config.enable_secret_extraction = true;
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        let client = TlsClient::new(roots, TlsVersions::Only13, 0).unwrap();
+        let name = ServerName::try_from("gateway.test").unwrap();
+        let mut session = Session::new(&client, name).unwrap();
+        while !session.is_ready_for_records() {
+            let (mut out, mut answer) = (Vec::new(), Vec::new());
+            session.flush(&mut out);
+            server.read_tls(&mut &out[..]).unwrap();
+            server.process_new_packets().unwrap();
+            server.write_tls(&mut answer).unwrap();
+            // the whole flight at once: a session takes more than one record as well
+            let kept_from = session.read(&mut answer).unwrap().kept_from;
+            assert_eq!(kept_from, answer.len());
+        }
+        let (records, pending) = session.into_records().unwrap();
+        server.read_tls(&mut &pending[..]).unwrap();
+        server.process_new_packets().unwrap();
+        while server.wants_write() {
+            server.write_tls(&mut std::io::sink()).unwrap();
+        }
+        let secrets = server.dangerous_extract_secrets().unwrap().rx.1;
+        let opener = opener(records.suite, secrets).unwrap();
+        (records, opener)
+    }
+
+    #[test]
+    fn a_key_is_changed_before_it_has_sealed_too_many_records() {
+        let (mut records, mut server) = pair();
+        let limit = records.suite.common.confidentiality_limit;
+        assert!(limit < 1 << 32, "AES-GCM's");
+        records.seal_seq = limit - 4;
+        let mut seen = Vec::new();
+        for (count, seq) in (limit - 4..limit - 1).enumerate() {
+            let mut out = Vec::new();
+            records.seal(b"text", &mut out).unwrap();
+            let len = HEADER_LEN + usize::from(u16::from_be_bytes([out[3], out[4]]));
+            assert_eq!(out.len() > len, count == 2, "an update comes before the text");
+            let version = ProtocolVersion::TLSv1_2;
+            let body = &mut out[HEADER_LEN..len];
+            let message = InboundOpaqueMessage::new(ContentType::ApplicationData, version, body);
+            let message = server.decrypt(message, seq).unwrap();
+            seen.push((message.typ, message.payload.to_vec()));
+        }
+        let text = (ContentType::ApplicationData, b"text".to_vec());
+        let update = (ContentType::Handshake, vec![KEY_UPDATE, 0, 0, 1, 0]);
+        assert_eq!(seen, [text.clone(), text, update]);
+        assert_eq!(records.seal_seq, 1, "the text went out under the new key, as its first");
+    }
+
+    #[test]
+    fn sequence_numbers_never_come_round() {
+        let (mut records, _) = pair();
+        records.seal_seq = u64::MAX;
+        assert_eq!(records.alert(CLOSE_NOTIFY, &mut Vec::new()), Err(WireError::TlsExhausted));
+    }
+}
