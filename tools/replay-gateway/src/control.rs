@@ -261,11 +261,11 @@ pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
         // Who asked may have given up waiting.
         Command::Outage(host, outage, done) => {
             server.set_outage(host, outage);
-            drop(done.send(()));
+            let _ = done.send(());
         }
         Command::Cut(shards, how, done) => {
             server.cut(shards, how);
-            drop(done.send(()));
+            let _ = done.send(());
         }
         Command::EndSessions(target) => {
             for slot in 0..server.core.sessions.len() {

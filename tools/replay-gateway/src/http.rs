@@ -158,9 +158,6 @@ fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request, bytes: &[u8]) {
     let Some(Ok(mut response)) = parsed.map(|(_, request)| create_response(&request)) else {
         return refuse(core, conn, Response::status(400));
     };
-    if request.header("User-Agent").is_none_or(str::is_empty) {
-        return refuse(core, conn, Response::error(403, "a User-Agent is compulsory", 0));
-    }
     let compression = match request.parameter("compress") {
         None | Some("") => Compression::None,
         Some("zlib-stream") => Compression::ZlibStream,

@@ -149,13 +149,11 @@ fn is_authorised(core: &Core, request: &Request) -> bool {
     right && !core.token_revoked
 }
 
-/// `DiscordBot (URL, VERSION)`, and whatever follows.
+/// `DiscordBot (URL, VERSION)`, and whatever follows. discord.py leaves out the comma.
 fn is_bots(agent: &str) -> bool {
-    let inner = agent.strip_prefix("DiscordBot (").and_then(|rest| rest.split(')').next());
-    let parts = inner.and_then(|inner| inner.split_once(','));
-    parts.is_some_and(|(url, version)| {
-        url.contains("://") && !version.trim().is_empty() && agent.contains(')')
-    })
+    let inner = agent.strip_prefix("DiscordBot (").and_then(|rest| rest.split_once(')'));
+    let parts = inner.and_then(|(inner, _)| inner.split_once([',', ' ']));
+    parts.is_some_and(|(url, version)| url.contains("://") && !version.trim().is_empty())
 }
 
 fn gateway_bot(core: &mut Core) -> Response {
@@ -218,11 +216,17 @@ fn guilds(core: &Core, request: &Request) -> Value {
         .collect();
     ids.sort_unstable();
     let from = if number("before").is_some() { ids.len().saturating_sub(limit) } else { 0 };
+    let counted = request.parameter("with_counts").is_some_and(|value| value != "false");
     let partial = |id: &u64| {
-        json!({
+        let mut guild = json!({
             "id": id.to_string(), "name": format!("guild {id}"), "icon": null, "banner": null,
             "owner": false, "permissions": "2048", "features": []
-        })
+        });
+        if counted {
+            guild["approximate_member_count"] = core.config.members_per_guild.into();
+            guild["approximate_presence_count"] = (core.config.members_per_guild / 8).into();
+        }
+        guild
     };
     ids[from..].iter().take(limit).map(partial).collect()
 }

@@ -131,14 +131,15 @@ fn a_wrong_version_closes_with_4012_and_wrong_parameters_are_refused() {
     for query in ["v=8&encoding=json", "encoding=json"] {
         assert_eq!(Client::connect(&gateway.url(), query).close_code(), 4012);
     }
-    for (query, agent, status) in [
-        ("v=10&encoding=json&compress=brotli", "User-Agent: x\r\n", "400"),
-        ("v=10&encoding=etf", "User-Agent: x\r\n", "400"),
-        ("v=10&encoding=json", "", "403"),
+    // Nobody asks for a User-Agent here: Discord does not, and a known client has none.
+    for (query, status) in [
+        ("v=10&encoding=json&compress=brotli", "400"),
+        ("v=10&encoding=etf", "400"),
+        ("v=10&encoding=json", "101"),
     ] {
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        let answer = http(&gateway.url(), &format!("/?{query}"), &format!("{upgrade}{agent}"));
+        let answer = http(&gateway.url(), &format!("/?{query}"), upgrade);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{query}: {answer}");
     }
 }
@@ -217,6 +218,12 @@ fn http(url: &str, path: &str, headers: &str) -> String {
     let connection = if headers.contains("Connection:") { "" } else { "Connection: close\r\n" };
     let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n{connection}{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("write");
+    if headers.contains("Upgrade:") {
+        // What is granted does not end.
+        let mut answer = [0; 512];
+        let len = stream.read(&mut answer).expect("read");
+        return String::from_utf8_lossy(&answer[..len]).into_owned();
+    }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("read");
     answer

@@ -134,12 +134,9 @@ fn role(id: u64, n: u64, rng: &mut Rng, out: &mut String) {
 
 fn channel(id: u64, n: u64, rng: &mut Rng, out: &mut String) {
     let channel_id = snowflake(key(id, 2, n));
-    put!(
-        out,
-        r#"{{"version":{},"type":{},"topic":"#,
-        1_690_000_000_000 + rng.below(99_999_999_999),
-        rng.pick(&[0, 0, 0, 2, 4, 5, 15])
-    );
+    let version = 1_690_000_000_000 + rng.below(99_999_999_999);
+    let kind = rng.pick(&[0, 0, 0, 2, 4, 5, 15]);
+    put!(out, r#"{{"version":{version},"type":{kind},"topic":"#);
     if rng.percent(40) {
         out.push('"');
         text(4, 16, rng, out);
@@ -160,9 +157,14 @@ fn channel(id: u64, n: u64, rng: &mut Rng, out: &mut String) {
     });
     put!(out, r#"],"parent_id":"{}","nsfw":false,"name":""#, snowflake(key(id, 9, n / 12)));
     text(1, 3, rng, out);
+    out.push_str(match kind {
+        2 => r#"","bitrate":64000,"user_limit":0,"rtc_region":null,"video_quality_mode":1,"status":null,"#,
+        15 => r#"","available_tags":[],"default_reaction_emoji":null,"default_sort_order":null,"default_forum_layout":0,"default_thread_rate_limit_per_user":0,"template":"","#,
+        _ => r#"","#,
+    });
     put!(
         out,
-        r#"","last_message_id":"{}","id":"{channel_id}","icon_emoji":null,"theme_color":null,"flags":0}}"#,
+        r#""last_message_id":"{}","id":"{channel_id}","icon_emoji":null,"theme_color":null,"flags":0}}"#,
         snowflake(rng.draw())
     );
 }
