@@ -2,10 +2,9 @@
 //!
 //! [`Shard::receive`] is the spine, the function to read first: open the wire, scan the envelope,
 //! step the session, ask whether the handler wants this kind, read it into the arena, call the
-//! handler. `session` holds every rule of the protocol; `identify`, `budget` and `admission` are
-//! what all cores share; `handler` is what the user sees. This room never opens a socket, starts a
-//! thread or asks a clock: moments are arguments, and the [`Desk`] carries the one clock that times
-//! stages.
+//! handler. `session` holds every rule of the protocol; `identify`, `budget`, `admission` are what
+//! cores share; `handler` what the user sees. This room never opens a socket, starts a thread or
+//! asks a clock: moments are arguments, and the [`Desk`] carries the one clock that times stages.
 //!
 //! Invariant: after each input the driver calls [`Shard::settle`] and drains the outputs before
 //! the next input.

@@ -26,7 +26,6 @@ use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, LinkEnd};
 use crate::shard::counters::{Counters, Latency};
 use crate::shard::heartbeat::Heartbeat;
 use crate::shard::id::ShardId;
-use crate::shard::identify::Ticket;
 use crate::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
 use crate::shard::outbox::{Completion, Dropped, Outbox, Outcome};
 use crate::shard::settings::SessionSettings;
@@ -36,6 +35,7 @@ mod guards;
 mod pull;
 mod transition;
 
+use dial::Place;
 pub use guards::Guards;
 
 /// One shard's session with Discord, over as many connections as it takes.
@@ -104,30 +104,8 @@ pub struct Session {
     notices: VecDeque<Notice>,
 }
 
-/// Where the session stands with the gate.
-#[derive(Debug)]
-enum Place {
-    None,
-    InLine(Ticket),
-    /// Holds the permit, IDENTIFY not yet pulled.
-    Granted(Ticket),
-    /// IDENTIFY is on its way to the socket.
-    HandedOut(Ticket),
-}
-
-impl Place {
-    /// Leaves [`Place::None`]; gives the ticket if there was one.
-    fn take(&mut self) -> Option<Ticket> {
-        match std::mem::replace(self, Self::None) {
-            Self::None => None,
-            Self::InLine(ticket) | Self::Granted(ticket) | Self::HandedOut(ticket) => Some(ticket),
-        }
-    }
-}
-
-/// The longest session id, and the longest resume URL, that is taken, in bytes. A READY with a
-/// longer id (or an empty one) is the peer's fault and ends the link; a longer URL is as good as
-/// none.
+/// The longest session id, and the longest resume URL, that is taken, in bytes. A READY with a longer
+/// id (or an empty one) is the peer's fault and ends the link; a longer URL is as good as none.
 pub const SESSION_TEXT_LEN_MAX: usize = 512;
 /// A session that lasted less than this counts as a failed IDENTIFY: a gateway that gives sessions
 /// and takes them back at once would otherwise use up the day's IDENTIFYs.

@@ -4,14 +4,35 @@
 //! the admission before any is made, and gate and budget again after HELLO. What it is told to wait
 //! for, it waits for in its present state.
 
-use super::{Place, Session};
+use super::Session;
 use crate::clock::Time;
 use crate::shard::admission::{Admit, DialEnd, Need, Route};
 use crate::shard::budget::{Leave, Start};
 use crate::shard::close::{Cause, LinkEnd};
 use crate::shard::hosts::{HostFailure, HostName};
-use crate::shard::identify::{ASK_AGAIN, Turn};
+use crate::shard::identify::{ASK_AGAIN, Ticket, Turn};
 use crate::shard::notice::{Order, State};
+
+/// Where the session stands with the gate.
+#[derive(Debug)]
+pub(super) enum Place {
+    None,
+    InLine(Ticket),
+    /// Holds the permit, IDENTIFY not yet pulled.
+    Granted(Ticket),
+    /// IDENTIFY is on its way to the socket.
+    HandedOut(Ticket),
+}
+
+impl Place {
+    /// Leaves [`Place::None`]; gives the ticket if there was one.
+    pub(super) fn take(&mut self) -> Option<Ticket> {
+        match std::mem::replace(self, Self::None) {
+            Self::None => None,
+            Self::InLine(ticket) | Self::Granted(ticket) | Self::HandedOut(ticket) => Some(ticket),
+        }
+    }
+}
 
 impl Session {
     /// Dials if the guards let it; else waits on.
