@@ -35,7 +35,10 @@ use crate::clock::Rng;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::handler::Handler;
+use crate::shard::admission::{Admission, IN_FLIGHT_MAX};
+use crate::shard::budget::Budget;
 use crate::shard::identify::LocalGate;
+use crate::shard::session::Guards;
 use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory, ShardId};
 
@@ -199,7 +202,11 @@ fn common(config: &Config) -> Result<Common, Error> {
     Ok(Common {
         settings: Arc::new(settings),
         interest: config.interest.clone(),
-        gate: Arc::new(LocalGate::with_fleet(config.max_concurrency, fleet)),
+        guards: Guards {
+            admission: Arc::new(Admission::new(IN_FLIGHT_MAX, 0)),
+            budget: Arc::new(Budget::with_total(u32::MAX)),
+            gate: Arc::new(LocalGate::with_fleet(config.max_concurrency, fleet)),
+        },
         main_url,
         compression: config.compression,
         limits: config.limits.wire,

@@ -302,7 +302,10 @@ impl Inner {
         if start == Start::First || self.again < left {
             return Leave::Now;
         }
-        let spacing = resets_after(state, now) / left;
+        // Not faster than a whole window's share either, however near its end is: Discord's own
+        // window may end at another moment.
+        let steady = WINDOW / (rules.total - rules.reserve).max(1);
+        let spacing = steady.max(resets_after(state, now) / left);
         let remaining = rules.total.saturating_sub(state.counted);
         self.raise(SLOWED, BudgetAlarm::Slowed { spacing, remaining });
         let at = self.again_at + spacing;

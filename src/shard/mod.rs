@@ -2,13 +2,14 @@
 //!
 //! [`Shard::receive`] is the spine, the function to read first: open the wire, scan the envelope,
 //! step the session, ask whether the handler wants this kind, read it into the arena, call the
-//! handler. `session` holds every rule of the protocol; `identify` the gate that all cores share;
-//! `handler` what the user sees. This room never opens a socket, starts a thread or asks a clock:
-//! moments are arguments, and the [`Desk`] carries the one clock that times stages.
+//! handler. `session` holds every rule of the protocol; `identify`, `budget`, `admission` are what
+//! cores share; `handler` what the user sees. This room never opens a socket, starts a thread or
+//! asks a clock: moments are arguments, and the [`Desk`] carries the one clock that times stages.
 //!
 //! Invariant: after each input the driver calls [`Shard::settle`] and drains the outputs before
 //! the next input.
 
+pub mod admission;
 pub mod backoff;
 pub mod budget;
 pub mod close;
@@ -16,6 +17,7 @@ pub mod counters;
 mod desk;
 pub mod handler;
 pub mod heartbeat;
+pub mod hosts;
 pub mod id;
 pub mod identify;
 pub mod notice;
@@ -40,10 +42,9 @@ use crate::model::EventKind;
 use crate::shard::close::LinkEnd;
 use crate::shard::desk::Delivered;
 use crate::shard::handler::Handler;
-use crate::shard::identify::IdentifyGate;
 use crate::shard::notice::{Sent, State, Target, Verdict};
 use crate::shard::outbox::{Completion, Dropped};
-use crate::shard::session::Session;
+use crate::shard::session::{Guards, Session};
 use crate::shard::settings::SessionSettings;
 use crate::wire::{ChunkPool, Compression, GatewayUrl, Opened, Wire, WireError, WireLimits};
 
@@ -73,8 +74,8 @@ pub struct Common {
     pub settings: Arc<SessionSettings>,
     /// What the handler wants to see.
     pub interest: Interest,
-    /// The gate that IDENTIFYs pass.
-    pub gate: Arc<dyn IdentifyGate>,
+    /// What dials and IDENTIFYs pass: admission, budget, gate.
+    pub guards: Guards,
     /// The gateway's cached address, with its query.
     pub main_url: GatewayUrl,
     /// Transport compression.
@@ -112,7 +113,7 @@ impl Shard {
         let session = Session::new(
             id,
             Arc::clone(&common.settings),
-            Arc::clone(&common.gate),
+            common.guards.clone(),
             rng.next_u64(),
         );
         Self {

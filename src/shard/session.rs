@@ -4,9 +4,11 @@
 //! pulls everything out: [`Session::poll_order`], [`Session::poll_transmit`] (as long as the link
 //! can take a write), [`Session::poll_notice`], then arms its timer with
 //! [`Session::poll_deadline`] and calls [`Session::expire`] when it has passed. This file holds the
-//! inputs; `transition` the changes of state behind them; `pull` the outputs and getters.
+//! inputs; `dial` the way to a connection and to the permit to IDENTIFY; `transition` the other
+//! changes of state; `pull` the outputs and getters.
 //!
-//! What never happens: an IDENTIFY without the gate's permit; an IDENTIFY while there is a session
+//! What never happens: a dial that was not admitted; an IDENTIFY without the gate's permit, or one
+//! that the budget has not counted; an IDENTIFY while there is a session
 //! to resume; a second IDENTIFY without a close, a zombie or op 9 between; more than 120 payloads
 //! in 60 s on a connection; a close of ours with 1000 or 1001 while the session shall live on.
 //! Called by the spine (`shard`) and by the driver.
@@ -18,24 +20,29 @@ use std::time::Duration;
 
 use crate::clock::{Rng, Time};
 use crate::command::Encoded;
+use crate::shard::admission::{DialEnd, Slip};
 use crate::shard::backoff;
 use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, LinkEnd};
 use crate::shard::counters::{Counters, Latency};
 use crate::shard::heartbeat::Heartbeat;
 use crate::shard::id::ShardId;
-use crate::shard::identify::{IdentifyGate, Ticket};
 use crate::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
 use crate::shard::outbox::{Completion, Dropped, Outbox, Outcome};
 use crate::shard::settings::SessionSettings;
 
+mod dial;
+mod guards;
 mod pull;
 mod transition;
+
+use dial::Place;
+pub use guards::Guards;
 
 /// One shard's session with Discord, over as many connections as it takes.
 pub struct Session {
     shard: ShardId,
     settings: Arc<SessionSettings>,
-    gate: Arc<dyn IdentifyGate>,
+    guards: Guards,
     rng: Rng,
     state: State,
     /// When the present state must be looked at again.
@@ -58,8 +65,12 @@ pub struct Session {
     ready_at: Time,
 
     target: Target,
-    /// The resume host failed after the main host last did.
+    /// The last attempt was at the resume host, and failed: the next one is at the main host,
+    /// whatever is known of the hosts.
     avoid_resume_host: bool,
+    /// The place in the admission's line, or on the way: from before the dial until HELLO or, with
+    /// a session, RESUMED.
+    slip: Option<Slip>,
     /// Connections in a row that brought neither READY nor RESUMED.
     failures: u32,
     not_before: Time,
@@ -69,6 +80,8 @@ pub struct Session {
     place: Place,
     /// Has never been in the gate's line.
     first: bool,
+    /// An IDENTIFY of it was counted.
+    identified: bool,
     retiring: bool,
 
     /// IDENTIFY or RESUME waits to be pulled.
@@ -91,17 +104,6 @@ pub struct Session {
     notices: VecDeque<Notice>,
 }
 
-/// Where the session stands with the gate.
-#[derive(Debug)]
-enum Place {
-    None,
-    InLine(Ticket),
-    /// Holds the permit, IDENTIFY not yet pulled.
-    Granted(Ticket),
-    /// IDENTIFY is on its way to the socket.
-    HandedOut(Ticket),
-}
-
 /// The longest session id, and the longest resume URL, that is taken, in bytes. A READY with a longer
 /// id (or an empty one) is the peer's fault and ends the link; a longer URL is as good as none.
 pub const SESSION_TEXT_LEN_MAX: usize = 512;
@@ -113,16 +115,11 @@ pub const NOTICES_LEN_MAX: usize = 16;
 
 impl Session {
     /// A session that has not started. The seed decides every jitter.
-    pub fn new(
-        shard: ShardId,
-        settings: Arc<SessionSettings>,
-        gate: Arc<dyn IdentifyGate>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(shard: ShardId, settings: Arc<SessionSettings>, guards: Guards, seed: u64) -> Self {
         Self {
             shard,
             settings,
-            gate,
+            guards,
             rng: Rng::new(seed),
             state: State::Idle,
             phase_at: None,
@@ -137,12 +134,14 @@ impl Session {
             ready_at: Time::ZERO,
             target: Target::Main,
             avoid_resume_host: false,
+            slip: None,
             failures: 0,
             not_before: Time::ZERO,
             identify_failures: 0,
             identify_not_before: Time::ZERO,
             place: Place::None,
             first: true,
+            identified: false,
             retiring: false,
             handshake: false,
             handshake_at: Time::ZERO,
@@ -207,8 +206,12 @@ impl Session {
         }
         self.heartbeat.begin(now, interval_ms, &mut self.rng);
         if self.session_id.is_some() {
+            if let Some(slip) = &self.slip {
+                self.guards.admission.greeted(slip, now);
+            }
             self.begin_resume(now);
         } else {
+            self.settle_dial(now, DialEnd::Up);
             self.state = State::Queued;
             self.ask(now);
         }
@@ -401,6 +404,7 @@ impl Session {
             let code = if keep_session { CLOSE_TO_RESUME } else { CLOSE_TO_END };
             self.disconnected(Cause::Stopped);
             self.release_place(now);
+            self.settle_dial(now, DialEnd::Ended);
             self.outbox.retire();
             self.retiring = true;
             self.close(now, code);
@@ -424,13 +428,13 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Leaves the gate, so that a core that dies does not hold up the others.
+    /// Leaves gate and admission, so that a core that dies does not hold up the others.
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.place, Place::None) {
-            Place::None => {}
-            Place::InLine(ticket) | Place::Granted(ticket) | Place::HandedOut(ticket) => {
-                self.gate.abandon(ticket);
-            }
+        if let Some(ticket) = self.place.take() {
+            self.guards.gate.abandon(ticket);
+        }
+        if let Some(slip) = self.slip.take() {
+            self.guards.admission.abandon(slip);
         }
     }
 }

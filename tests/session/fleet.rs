@@ -326,7 +326,7 @@ fn simulate(seed: u64, shards: u32, max_concurrency: u32) -> [u32; Cause::COUNT]
             assert!(code == 4000 || code == 1000, "{code}");
         }
     }
-    assert_eq!(world.gate.waiting(), 0);
+    assert_eq!(world.guards.gate.waiting(), 0);
     check_spacing(&world, max_concurrency as usize);
     check_ledger(&world);
     let sessions = world.peer.sessions.len();

@@ -214,10 +214,51 @@ fn a_shard_that_is_dropped_leaves_the_gate_free() {
     let mut world = World::with_settings(3, LocalGate::new(1), 6, script, settings());
     world.start();
     world.run(ms(20));
-    assert_eq!(world.gate.waiting(), 3);
+    assert_eq!(world.guards.gate.waiting(), 3);
     world.seats.truncate(1);
-    assert_eq!(world.gate.waiting(), 1);
+    assert_eq!(world.guards.gate.waiting(), 1);
     world.run(s(1));
     assert_eq!(world.state(0), State::Active);
-    assert_eq!(world.gate.waiting(), 0);
+    assert_eq!(world.guards.gate.waiting(), 0);
+}
+
+#[test]
+fn the_number_of_keys_changes_only_when_no_permit_is_out_and_after_every_rest() {
+    for (before, after) in [(1, 4), (4, 1), (16, 6)] {
+        let gate = LocalGate::new(before);
+        let tickets: Vec<_> =
+            (0..32).map(|id| Some(gate.enqueue(shard(id), true, at(s(1))))).collect();
+        let mut tickets: Vec<Option<_>> = tickets;
+        let first = tickets[0].take().unwrap();
+        assert_eq!(gate.ask(&first, at(s(1))), Turn::Now);
+        gate.set_max_concurrency(after);
+        assert_eq!(gate.max_concurrency(), after);
+        gate.invariants();
+        for ticket in tickets.iter().flatten() {
+            assert!(matches!(gate.ask(ticket, at(s(2))), Turn::Later(_)), "a permit is out");
+        }
+        assert_eq!(gate.ask(&first, at(s(9))), Turn::Now, "whose holder keeps it");
+        gate.written(first, at(s(10)));
+        gate.invariants();
+        let mut now = at(s(10));
+        let mut written: Vec<(Time, u32)> = Vec::new();
+        while tickets.iter().any(Option::is_some) {
+            for id in 0..32 {
+                let Some(ticket) = &tickets[id as usize] else { continue };
+                if gate.ask(ticket, now) == Turn::Now {
+                    gate.written(tickets[id as usize].take().unwrap(), now);
+                    written.push((now, id));
+                }
+                gate.invariants();
+            }
+            now += ms(250);
+        }
+        assert!(written[0].0 >= at(s(10)) + TURN, "whichever key it is of now");
+        for key in 0..after {
+            let times: Vec<_> = written.iter().filter(|(_, id)| id % after == key).collect();
+            assert!(times.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= TURN));
+            assert!(times.windows(2).all(|pair| pair[1].1 > pair[0].1), "{before}: {times:?}");
+        }
+        assert_eq!(gate.waiting(), 0);
+    }
 }

@@ -4,9 +4,14 @@
 //! each input. The other files are the tests, by theme. No sockets, no sleeping; a seed reproduces
 //! every run.
 
+mod admission;
+mod budget;
 mod fleet;
+mod gateway;
 mod heartbeat;
 mod identify;
 mod limits;
+mod processes;
+mod storm;
 mod table;
 mod world;

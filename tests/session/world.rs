@@ -1,6 +1,6 @@
 //! The harness: some sessions, their links, a peer, and one virtual clock for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use shardring::shard::close::LinkEnd;
 use shardring::shard::id::ShardId;
 use shardring::shard::identify::LocalGate;
 use shardring::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
-use shardring::shard::session::Session;
+use shardring::shard::session::{Guards, Session};
 use shardring::shard::settings::SessionSettings;
 use shardring::shard::token::Token;
 
@@ -52,6 +52,10 @@ pub(crate) trait Peer {
     }
     /// A link is gone, by whatever cause.
     fn gone(&mut self, _now: Time, _shard: usize) {}
+    /// The guards of a process that starts anew.
+    fn reborn(&mut self) -> Guards {
+        unreachable!("nobody is killed here")
+    }
     /// How long the driver takes to learn that a payload was written.
     fn write_delay(&mut self) -> Duration {
         Duration::ZERO
@@ -64,10 +68,32 @@ pub(crate) struct Seat {
     pub(crate) unread: Duration,
     /// Changes with every link; what belongs to an old one is dropped.
     pub(crate) link: u64,
+    process: usize,
     up: bool,
+    armed: Option<Time>,
+    /// The state after the last input.
+    was: State,
+}
+
+/// Between which of its steps a process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The connection is up, and the shard in line.
+    Queued,
+    /// The permit is granted, and nothing was pulled.
+    Granted,
+    /// IDENTIFY is on the wire, and nobody was told.
+    Sent,
+    /// The gate was told.
+    Written,
+}
+
+fn is_on_way(state: State) -> bool {
+    matches!(state, State::Connecting | State::Greeting | State::Resuming)
 }
 
 enum Event {
+    Start(usize),
     Act(usize, u64, Act),
     Written(usize, u64, Sent),
 }
@@ -75,10 +101,27 @@ enum Event {
 pub(crate) struct World<P> {
     pub(crate) now: Time,
     pub(crate) seats: Vec<Seat>,
-    pub(crate) gate: Arc<LocalGate>,
+    pub(crate) guards: Guards,
+    /// The guards of further processes.
+    others: Vec<Guards>,
     pub(crate) peer: P,
+    /// Connections on their way, by the sessions' states, and the most of them so far.
+    pub(crate) on_way: usize,
+    pub(crate) on_way_peak: usize,
+    /// Calls of `expire`.
+    pub(crate) wakes: u64,
+    /// A process to kill: at which of its steps, counted down.
+    pub(crate) crash: Option<(Step, u32)>,
+    seed: u64,
+    settings: Arc<SessionSettings>,
+    /// Inputs so far.
+    pub(crate) steps: u64,
+    /// After how many inputs the dearer invariants, which look at every shard, are checked.
+    pub(crate) check_each: u64,
     events: BTreeMap<(Time, u64), Event>,
     count: u64,
+    /// When each seat wants to be woken.
+    deadlines: BTreeSet<(Time, usize)>,
 }
 
 impl<P: Peer> World<P> {
@@ -93,24 +136,108 @@ impl<P: Peer> World<P> {
         peer: P,
         settings: SessionSettings,
     ) -> Self {
-        let gate = Arc::new(gate);
-        let settings = Arc::new(settings);
-        let seats = (0..shards)
-            .map(|id| Seat {
-                session: Session::new(
-                    ShardId::new(id, shards),
-                    settings.clone(),
-                    gate.clone(),
-                    seed.wrapping_mul(1_000_003) + u64::from(id),
-                ),
+        let guards = Guards { gate: Arc::new(gate), ..Guards::local(1, TOTAL) };
+        let ids = (0..shards).map(|id| ShardId::new(id, shards));
+        Self::with_guards(ids, guards, seed, peer, settings)
+    }
+
+    pub(crate) fn with_guards(
+        shards: impl IntoIterator<Item = ShardId>,
+        guards: Guards,
+        seed: u64,
+        peer: P,
+        settings: SessionSettings,
+    ) -> Self {
+        let mut world = Self {
+            now: Time::ZERO + ms(1000),
+            seats: Vec::new(),
+            guards: guards.clone(),
+            others: Vec::new(),
+            peer,
+            on_way: 0,
+            on_way_peak: 0,
+            wakes: 0,
+            crash: None,
+            seed,
+            settings: Arc::new(settings),
+            steps: 0,
+            check_each: 1,
+            events: BTreeMap::new(),
+            count: 0,
+            deadlines: BTreeSet::new(),
+        };
+        world.add(shards, &guards, 0);
+        world
+    }
+
+    /// Another process with shards and guards of its own.
+    pub(crate) fn add_process(
+        &mut self,
+        shards: impl IntoIterator<Item = ShardId>,
+        guards: Guards,
+    ) {
+        self.others.push(guards.clone());
+        self.add(shards, &guards, self.others.len());
+    }
+
+    fn add(&mut self, shards: impl IntoIterator<Item = ShardId>, guards: &Guards, process: usize) {
+        for shard in shards {
+            let session = self.session(shard, guards);
+            self.seats.push(Seat {
+                session,
                 seen: Vec::new(),
                 unread: Duration::ZERO,
                 link: 0,
+                process,
                 up: false,
-            })
-            .collect();
-        let now = Time::ZERO + ms(1000);
-        Self { now, seats, gate, peer, events: BTreeMap::new(), count: 0 }
+                armed: None,
+                was: State::Idle,
+            });
+        }
+    }
+
+    fn session(&mut self, shard: ShardId, guards: &Guards) -> Session {
+        self.count += 1;
+        let seed = self.seed.wrapping_mul(1_000_003) + u64::from(shard.id) + (self.count << 32);
+        Session::new(shard, self.settings.clone(), guards.clone(), seed)
+    }
+
+    /// Kills a process as `kill -9` does: nothing of it is run any more, its links end. It starts
+    /// anew, with these guards, a second later.
+    pub(crate) fn kill(&mut self, process: usize, guards: Guards) {
+        match process.checked_sub(1) {
+            None => self.guards = guards.clone(),
+            Some(other) => self.others[other] = guards.clone(),
+        }
+        for at in 0..self.seats.len() {
+            if self.seats[at].process != process {
+                continue;
+            }
+            self.on_way -= usize::from(is_on_way(self.state(at)));
+            let fresh = self.session(self.seats[at].session.shard(), &guards);
+            std::mem::forget(std::mem::replace(&mut self.seats[at].session, fresh));
+            self.seats[at].link += 1;
+            self.seats[at].up = false;
+            self.peer.gone(self.now, at);
+            self.arm(at);
+            self.push(self.now + s(1), Event::Start(at));
+        }
+    }
+
+    /// Whether the process of this seat is to be killed here.
+    fn crashes(&mut self, at: usize, step: Step) -> bool {
+        let Some((wanted, left)) = &mut self.crash else { return false };
+        if *wanted != step || self.seats[at].process != 0 {
+            return false;
+        }
+        *left = left.saturating_sub(1);
+        if *left > 0 {
+            return false;
+        }
+        self.crash = None;
+        let guards = self.peer.reborn();
+        self.kill(0, guards);
+        true
     }
 
     pub(crate) fn start(&mut self) {
@@ -125,11 +252,13 @@ impl<P: Peer> World<P> {
 
     /// One input, then everything that comes out.
     pub(crate) fn input(&mut self, at: usize, input: impl FnOnce(&mut Session, Time)) {
+        self.on_way -= usize::from(is_on_way(self.state(at)));
         input(&mut self.seats[at].session, self.now);
         self.drain(at);
     }
 
     pub(crate) fn act(&mut self, at: usize, act: Act) {
+        self.on_way -= usize::from(is_on_way(self.state(at)));
         let (now, mut verdict) = (self.now, None);
         let seat = &mut self.seats[at];
         let session = &mut seat.session;
@@ -170,7 +299,16 @@ impl<P: Peer> World<P> {
 
     fn drain(&mut self, at: usize) {
         let now = self.now;
+        self.on_way += usize::from(is_on_way(self.state(at)));
+        self.on_way_peak = self.on_way_peak.max(self.on_way);
         self.seats[at].session.invariants();
+        let state = self.state(at);
+        let was = std::mem::replace(&mut self.seats[at].was, state);
+        match state {
+            State::Queued if self.crashes(at, Step::Queued) => return,
+            State::Identifying if was != state && self.crashes(at, Step::Granted) => return,
+            _ => {}
+        }
         while let Some(order) = self.seats[at].session.poll_order() {
             match order {
                 Order::Dial { target, .. } => {
@@ -201,9 +339,15 @@ impl<P: Peer> World<P> {
             assert!(text.len() <= 4096);
             let acts = self.peer.told(now, at, &text);
             self.seats[at].seen.push((now, Seen::Out(sent, text)));
+            if sent == Sent::Identify && self.crashes(at, Step::Sent) {
+                return;
+            }
             let delay = self.peer.write_delay();
             if delay.is_zero() {
                 self.seats[at].session.transmitted(now, sent);
+                if sent == Sent::Identify && self.crashes(at, Step::Written) {
+                    return;
+                }
             } else {
                 self.push(now + delay, Event::Written(at, self.seats[at].link, sent));
             }
@@ -215,7 +359,26 @@ impl<P: Peer> World<P> {
         }
         assert_eq!(self.seats[at].session.counters().notices_missed, 0);
         self.seats[at].session.invariants();
-        self.gate.invariants();
+        self.arm(at);
+        self.steps += 1;
+        for guards in self.others.iter().chain([&self.guards]) {
+            guards.admission.invariants();
+            guards.budget.invariants();
+            if self.steps.is_multiple_of(self.check_each) {
+                guards.gate.invariants();
+                guards.admission.invariants_of_each();
+            }
+        }
+    }
+
+    /// Notes when the seat wants to be woken.
+    fn arm(&mut self, at: usize) {
+        let deadline = self.seats[at].session.poll_deadline();
+        let armed = std::mem::replace(&mut self.seats[at].armed, deadline);
+        if armed != deadline {
+            armed.map(|when| self.deadlines.remove(&(when, at)));
+            deadline.map(|when| self.deadlines.insert((when, at)));
+        }
     }
 
     pub(crate) fn schedule(&mut self, at: usize, acts: Vec<(Duration, Act)>) {
@@ -235,9 +398,7 @@ impl<P: Peer> World<P> {
         let end = self.now + span;
         let mut spins = (Time::ZERO, 0);
         loop {
-            let deadline = (0..self.seats.len())
-                .filter_map(|at| Some((self.seats[at].session.poll_deadline()?, at)))
-                .min();
+            let deadline = self.deadlines.first().copied();
             let event = self.events.keys().next().copied();
             let next = [deadline.map(|(when, _)| when), event.map(|(when, _)| when)];
             let Some(next) = next.into_iter().flatten().min().filter(|next| *next <= end) else {
@@ -249,7 +410,9 @@ impl<P: Peer> World<P> {
             // What came is read before a deadline is judged, as a driver does.
             if let Some(key) = event.filter(|(when, _)| *when <= self.now) {
                 match self.events.remove(&key).unwrap() {
-                    Event::Act(at, ..) | Event::Written(at, ..) if at >= self.seats.len() => {}
+                    Event::Act(at, ..) | Event::Written(at, ..) | Event::Start(at)
+                        if at >= self.seats.len() => {}
+                    Event::Start(at) => self.start_one(at),
                     Event::Act(at, link, act) => {
                         if link == self.seats[at].link && self.seats[at].up {
                             self.act(at, act);
@@ -261,8 +424,11 @@ impl<P: Peer> World<P> {
                         }
                     }
                 }
+            } else if let Some((_, at)) = deadline.filter(|(_, at)| *at >= self.seats.len()) {
+                self.deadlines.retain(|(_, other)| *other != at); // its seat was taken away
             } else if let Some((_, at)) = deadline {
                 let unread = self.seats[at].unread;
+                self.wakes += 1;
                 self.input(at, |session, now| session.expire(now, unread));
             }
         }
@@ -436,6 +602,9 @@ pub(crate) fn active(seed: u64, script: Script) -> World<Script> {
     assert_eq!(world.state(0), State::Active);
     world
 }
+
+/// IDENTIFYs that a day has, where a test is not about that.
+pub(crate) const TOTAL: u32 = 100_000;
 
 pub(crate) fn settings() -> SessionSettings {
     SessionSettings::new(Token::new(SECRET).unwrap(), 513, "wss://main.test")

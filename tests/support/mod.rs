@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use replay_gateway::traffic::Traffic;
 use shardring::sans_io::clock::Time;
-use shardring::sans_io::shard::identify::LocalGate;
+use shardring::sans_io::shard::session::Guards;
 use shardring::sans_io::shard::settings::SessionSettings;
 use shardring::sans_io::shard::{Action, Common, Desk, Flow, Shard};
 use shardring::sans_io::wire::{GatewayUrl, WireLimits};
@@ -66,7 +66,7 @@ impl<H: Handler> Line<H> {
         let common = Common {
             settings: Arc::new(SessionSettings::new(token, 513, url.to_string())),
             interest,
-            gate: Arc::new(LocalGate::new(1)),
+            guards: Guards::local(1, 1000),
             main_url: url,
             compression,
             limits: WireLimits::default(),

@@ -10,7 +10,7 @@
 //! held for a few comparisons. Made by the engine, called through
 //! [`IdentifyGate`](crate::shard::identify::IdentifyGate).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Time;
@@ -147,11 +147,11 @@ impl IdentifyGate for LocalGate {
             "nothing to wait for"
         );
         for (at, key) in lines.keys.iter().enumerate() {
-            for (place, entry) in key.line.iter().enumerate() {
+            let mut seen = BTreeSet::new();
+            for entry in &key.line {
                 assert_eq!(entry.shard.id as usize % count, at, "in the line of its key");
                 assert!(key.permit != Some(entry.shard), "who holds the permit is not in line");
-                let again = key.line.iter().skip(place + 1).any(|other| other.shard == entry.shard);
-                assert!(!again, "one place a shard");
+                assert!(seen.insert(entry.shard), "one place a shard");
             }
         }
     }
@@ -182,6 +182,13 @@ impl Lines {
                 let Some(entry) = line.pop_front() else { continue };
                 self.key(entry.shard).line.push_back(entry);
             }
+        }
+        for key in &mut self.keys {
+            let order = |entry: &Entry| {
+                let by_id = if entry.first { entry.shard.id } else { 0 };
+                (entry.entered.is_none(), !entry.first, by_id)
+            };
+            key.line.make_contiguous().sort_by_key(order); // stable: the others stay as they are
         }
     }
 }

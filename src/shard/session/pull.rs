@@ -159,7 +159,8 @@ impl Session {
             Identifying => {}
         }
         match state {
-            Queued => assert!(matches!(self.place, Place::InLine(_)), "{self:?}"),
+            // Without a place it waits for the budget.
+            Queued => assert!(matches!(self.place, Place::InLine(_) | Place::None), "{self:?}"),
             Identifying => {
                 assert!(self.session_id.is_none(), "a session is resumed, never identified over");
                 let granted = matches!(self.place, Place::Granted(_));
@@ -170,6 +171,11 @@ impl Session {
                 assert!(self.session_id.is_some() || placed, "{self:?} dialled without a turn");
             }
             Waiting | Resuming | Active => {}
+        }
+        match state {
+            Connecting | Greeting => assert!(self.slip.is_some(), "{self:?} was not admitted"),
+            Waiting | Resuming => {}
+            _ => assert!(self.slip.is_none(), "{self:?} takes up room"),
         }
         if self.session_id.is_some() {
             let in_line = matches!(self.place, Place::InLine(_) | Place::Granted(_));

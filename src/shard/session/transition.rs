@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{NOTICES_LEN_MAX, Place, SESSION_LASTED, Session};
 use crate::clock::Time;
+use crate::shard::admission::DialEnd;
 use crate::shard::backoff;
 use crate::shard::close::{CLOSE_TO_RESUME, Cause, Fatal, LinkEnd, Remedy, remedy};
 use crate::shard::heartbeat::Health;
-use crate::shard::identify::Turn;
 use crate::shard::notice::{Notice, Order, State, Target};
 
 impl Session {
@@ -22,53 +22,6 @@ impl Session {
         self.phase_unread = self.unread;
     }
 
-    /// Dials if there is a session to resume, or the gate lets us near; else waits on.
-    pub(super) fn try_dial(&mut self, now: Time) {
-        let age_max = self.settings.session_age_max;
-        if self.lost_link_at.is_some_and(|at| now.since(at) >= age_max) {
-            self.lose_session(now, Cause::SessionExpired);
-        }
-        if self.session_id.is_none() {
-            if now < self.identify_not_before {
-                return self.phase(self.identify_not_before);
-            }
-            if let Place::None = self.place {
-                let first = std::mem::take(&mut self.first);
-                self.place = Place::InLine(self.gate.enqueue(self.shard, first, now));
-            }
-            if let Place::InLine(ticket) = &self.place
-                && let Turn::Later(at) = self.gate.may_dial(ticket, now)
-            {
-                return self.phase(at);
-            }
-        }
-        let resume = self.session_id.is_some() && self.resume_url.is_some();
-        let resume = resume && !self.avoid_resume_host;
-        self.target = if resume { Target::Resume } else { Target::Main };
-        self.state = State::Connecting;
-        self.phase(now + self.settings.dial_wait);
-        self.dial = Some(Order::Dial { target: self.target, attempt: self.failures });
-    }
-
-    /// Asks the gate for the permit to IDENTIFY.
-    pub(super) fn ask(&mut self, now: Time) {
-        if let Place::None = self.place {
-            // The session went while its connection was being made: IDENTIFY needs a place.
-            self.place = Place::InLine(self.gate.enqueue(self.shard, false, now));
-        }
-        let Place::InLine(ticket) = &self.place else { return };
-        match self.gate.ask(ticket, now) {
-            Turn::Later(at) => self.phase(at),
-            Turn::Now => {
-                if let Place::InLine(ticket) = std::mem::replace(&mut self.place, Place::None) {
-                    self.place = Place::Granted(ticket);
-                }
-                self.state = State::Identifying;
-                self.begin_handshake(now);
-            }
-        }
-    }
-
     pub(super) fn begin_resume(&mut self, now: Time) {
         self.state = State::Resuming;
         self.replayed = 0;
@@ -77,7 +30,7 @@ impl Session {
         self.begin_handshake(now);
     }
 
-    fn begin_handshake(&mut self, now: Time) {
+    pub(super) fn begin_handshake(&mut self, now: Time) {
         self.handshake = true;
         self.handshake_at = now;
         self.stalled = false;
@@ -87,6 +40,8 @@ impl Session {
     /// READY or RESUMED came.
     pub(super) fn up(&mut self, now: Time) {
         self.release_place(now); // an IDENTIFY that is answered was written
+        self.settle_dial(now, DialEnd::Up);
+        self.avoid_resume_host = false;
         self.handshake = false;
         self.state = State::Active;
         self.phase_at = None;
@@ -101,6 +56,7 @@ impl Session {
         self.disconnected(cause);
         let identified = was == State::Identifying && !matches!(self.place, Place::Granted(_));
         self.release_place(now);
+        self.settle_dial(now, self.dial_end(cause));
         if was == State::Active {
             self.failures = 0;
         } else {
@@ -186,6 +142,7 @@ impl Session {
 
     pub(super) fn retire(&mut self, now: Time) {
         self.release_place(now);
+        self.settle_dial(now, DialEnd::Ended);
         self.heartbeat.end();
         self.outbox.retire();
         self.handshake = false;
@@ -217,15 +174,6 @@ impl Session {
         let after = backoff::identify(&mut self.rng, failures);
         self.identify_not_before = now + after;
         self.notice(Notice::IdentifyBackoff { after, failures });
-    }
-
-    /// Leaves the gate. An IDENTIFY that was handed out may have been written: it counts as such.
-    pub(super) fn release_place(&mut self, now: Time) {
-        match std::mem::replace(&mut self.place, Place::None) {
-            Place::None => {}
-            Place::InLine(ticket) | Place::Granted(ticket) => self.gate.give_back(ticket, now),
-            Place::HandedOut(ticket) => self.gate.written(ticket, now),
-        }
     }
 
     pub(super) fn expire_heartbeat(&mut self, now: Time) {
