@@ -105,7 +105,7 @@ impl Book {
     /// a core's thread.
     ///
     /// # Errors
-    /// [`BookError`]: the file cannot be used, and was not changed.
+    /// [`BookError`]: the file cannot be used. What is no book of this bot is left alone.
     pub fn open(path: impl AsRef<Path>, token: &Token) -> Result<Self, BookError> {
         Self::open_on(path, token, Arc::new(ThisHost::new()))
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shardring::sans_io::shard::budget::{Counted, StartLedger as _};
+use shardring::sans_io::shard::budget::{Counted, StartLedger as _, WINDOW};
 use shardring::sans_io::shard::identify::{Claim, KeyStore as _, TURN};
 use shardring::{Book, BookError};
 
@@ -37,7 +37,7 @@ fn check(place: &Place, host: &Arc<TestHost>, what: &str) {
     assert!(free_at >= at(1) + TURN, "{what}: {free_at:?}");
     if counted == u32::MAX {
         assert!(matches!(book.count(u32::MAX, at(1)), Counted::Full(_)), "{what}");
-        assert_eq!(book.align(9, at(3600), at(1)).counted, 9, "{what}: Discord knows");
+        assert_eq!(book.align(9, at(1) + WINDOW, at(1)).counted, 9, "{what}: Discord knows");
     }
     let Counted::Yes(state) = book.count(u32::MAX, at(1)) else { panic!("{what}: goes on") };
     let again = Book::open_on(place.path(), &token(), host.clone()).unwrap();

@@ -10,11 +10,17 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use shardring::sans_io::shard::budget::{Counted, LedgerState, StartLedger as _, WINDOW};
-use shardring::sans_io::shard::identify::{CLAIM_LEASE, Claim, KeyStore as _, TURN};
+use shardring::sans_io::shard::ShardId;
+use shardring::sans_io::shard::budget::{
+    Budget, BudgetSettings, Counted, Leave, LedgerState, Start, StartLedger as _, WINDOW,
+};
+use shardring::sans_io::shard::identify::{
+    CLAIM_LEASE, Claim, IdentifyGate as _, KeyStore as _, LocalGate, SharedGate, TURN, Turn,
+};
 use shardring::{Book, BookError, ErrorKind};
 
 use support::{Place, TestHost, at, token};
@@ -85,6 +91,40 @@ fn a_key_rests_a_turn_after_it_was_written_and_none_after_it_was_given_back() {
     host.advance(Duration::from_millis(1));
     assert_eq!(one.claim(7, at(1)), Claim::Granted);
     assert!(matches!(one.claim(Book::keys_max(), at(1)), Claim::Later(_)), "no such key");
+}
+
+#[test]
+fn gates_and_budgets_of_two_processes_work_over_one_book() {
+    let place = Place::new("engines");
+    let host = TestHost::new();
+    let settings = || {
+        let mut settings = BudgetSettings::default();
+        (settings.total, settings.reserve) = (Some(3), Some(0));
+        settings
+    };
+    let process = || {
+        let book = Book::open_on(place.path(), &token(), host.clone()).unwrap();
+        let budget = Budget::new(settings(), Arc::new(book.clone()), None, at(0));
+        (SharedGate::new(LocalGate::new(1), book), budget)
+    };
+    let (one, two) = (process(), process());
+    let shard = |id| ShardId { id, total: 2 };
+    let (first, second) =
+        (one.0.enqueue(shard(0), true, at(0)), two.0.enqueue(shard(1), true, at(0)));
+    assert_eq!(one.0.ask(&first, at(0)), Turn::Now);
+    assert!(matches!(two.0.ask(&second, at(0)), Turn::Later(_)), "the other process has the key");
+    assert_eq!(one.1.count(Start::First, at(0)), Leave::Now);
+    one.0.written(first, at(0));
+    assert!(matches!(two.0.ask(&second, at(1)), Turn::Later(_)), "and then it rests");
+    host.advance(Duration::from_secs(6));
+    assert_eq!(two.0.ask(&second, at(6)), Turn::Now);
+    assert_eq!(two.1.remaining(at(6)), 2, "the other's start is counted");
+    assert_eq!(two.1.count(Start::First, at(6)), Leave::Now);
+    two.0.written(second, at(6));
+    assert_eq!(one.1.count(Start::Again, at(6)), Leave::Now);
+    assert!(matches!(two.1.count(Start::First, at(6)), Leave::Later(_)), "all are spent");
+    let three = process();
+    assert!(three.1.check_start(1, 1, at(7)).is_err(), "and whoever starts anew knows it");
 }
 
 #[test]

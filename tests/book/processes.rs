@@ -77,10 +77,14 @@ fn kill(mut child: Child) {
     child.wait().unwrap();
 }
 
-const LIMIT: u32 = 1_000;
+const LIMIT: u32 = 10_000;
 
 fn count_all(path: &Path) {
     let book = Book::open(path, &token()).unwrap();
+    say("ready");
+    while !path.with_file_name("go").exists() {
+        thread::yield_now();
+    }
     let mut mine = 0;
     loop {
         match book.count(LIMIT, at(1)) {
@@ -96,8 +100,11 @@ fn count_all(path: &Path) {
 fn processes_that_count_at_once_count_exactly() {
     let place = Place::new("exact");
     let mut children: Vec<_> = (0..3).map(|_| child("count-all", place.path())).collect();
+    let mut lines: Vec<_> = children.iter_mut().map(said).collect();
+    assert!(lines.iter_mut().all(|lines| lines.next().as_deref() == Some("ready")));
+    std::fs::write(place.path().with_file_name("go"), "").unwrap();
     let counted: Vec<u32> =
-        children.iter_mut().map(|child| said(child).last().unwrap().parse().unwrap()).collect();
+        lines.into_iter().map(|lines| lines.last().unwrap().parse().unwrap()).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
