@@ -105,19 +105,24 @@ impl Live {
             spaced(shards_up),
             spaced(shards)
         );
-        if events > 0 {
-            let of = expected.map_or(String::new(), |expected| {
-                let percent = 100.0 * events as f64 / expected.max(1) as f64;
-                format!(" of {} ({percent:.0} %)", spaced(expected))
-            });
-            let rate = spaced(self.rate_per_s as u64);
-            let _ = write!(text, ", {}{of} events, {rate} events/s", spaced(events));
-        }
-        let _ =
-            write!(text, ", CPU {:.0} % of one core, {} resident", self.cpu_percent, kib(rss_kib));
+        // What matters most comes first: a narrow terminal cuts the rest.
         if reconnects > 0 {
             let _ = write!(text, ", {}", plural(reconnects, "reconnect"));
         }
+        if events > 0 {
+            let rate = spaced(self.rate_per_s as u64);
+            let _ = match expected {
+                Some(expected) => {
+                    let percent = 100.0 * events as f64 / expected.max(1) as f64;
+                    let (events, expected) = (spaced(events), spaced(expected));
+                    write!(text, ", {events} of {expected} events ({percent:.0} %)")
+                }
+                None => write!(text, ", {} events", spaced(events)),
+            };
+            let _ = write!(text, ", {rate} events/s");
+        }
+        let cpu_percent = self.cpu_percent;
+        let _ = write!(text, ", CPU {cpu_percent:.0} % of a core, {} resident", kib(rss_kib));
         text
     }
 
@@ -157,16 +162,13 @@ mod tests {
         let mut now =
             Now { shards_up: 3, shards: 4, expected: Some(200), rss_kib: 17_000, ..Now::default() };
         let text = live.text(now);
-        assert_eq!(
-            text,
-            "paced: traffic: 3 of 4 shards up, CPU 0 % of one core, 16.6 MiB resident"
-        );
+        assert_eq!(text, "paced: traffic: 3 of 4 shards up, CPU 0 % of a core, 16.6 MiB resident");
         (now.events, now.reconnects) = (50, 1);
         let text = live.text(now);
         assert_eq!(
             text,
-            "paced: traffic: 3 of 4 shards up, 50 of 200 (25 %) events, 20,000 events/s, \
-             CPU 0 % of one core, 16.6 MiB resident, 1 reconnect"
+            "paced: traffic: 3 of 4 shards up, 1 reconnect, 50 of 200 events (25 %), \
+             20,000 events/s, CPU 0 % of a core, 16.6 MiB resident"
         );
     }
 }

@@ -312,7 +312,7 @@ fn ledger(report: &Report, table: &mut Table) {
         (ledger.excused, "under way at the end or covered by a notice"),
         (ledger.misnumbered, "under another number"),
         (ledger.unexpected, "never numbered"),
-        (ledger.unhashed, "without a hash"),
+        (ledger.unhashed, "compared without a hash"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {} {what}", spaced(count));

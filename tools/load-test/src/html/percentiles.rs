@@ -1,6 +1,5 @@
 //! Latency over percentiles, as HdrHistogram's own plots have it: an axis by nines, so that the
-//! tail has as much room as the middle. The y axis is logarithmic, for the curves differ by
-//! decades.
+//! tail has as much room as the middle. The y axis is logarithmic: the curves differ by decades.
 
 use std::fmt::Write as _;
 

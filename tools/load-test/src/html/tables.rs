@@ -209,8 +209,8 @@ pub(super) fn kinds(kinds: &[(&'static str, KindCounters)]) -> String {
     out.push_str(
         "<p class=\"soft\">Since the engine's start, READY and its GUILD_CREATEs included.</p>\n\
          <div class=\"scroll\"><table class=\"kinds\">\n<thead><tr><th>kind</th>\
-         <th>received</th><th>share</th><th>JSON</th><th>mean</th><th>delivered</th><th>skipped</th><th>imperfect</th></tr>\
-         </thead>\n<tbody>\n",
+         <th>received</th><th>share</th><th>JSON</th><th>mean</th><th>delivered</th>\
+         <th>skipped</th><th>imperfect</th></tr></thead>\n<tbody>\n",
     );
     for (name, counters) in kinds {
         let KindCounters { received, delivered, skipped, imperfect, text_len, .. } = *counters;
