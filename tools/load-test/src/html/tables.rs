@@ -6,7 +6,7 @@ use shardring::metrics::KindCounters;
 
 use super::escape;
 use crate::machine::Machine;
-use crate::plan::{LedgerMode, Wanted};
+use crate::plan::LedgerMode;
 use crate::report::{Report, Settings};
 use crate::units::{bytes, digits, kib, micros, plural, spaced};
 
