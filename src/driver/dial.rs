@@ -20,7 +20,7 @@ use crate::driver::system;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
 use crate::shard::notice::Target;
-use crate::wire::{GatewayUrl, Proxy};
+use crate::wire::{GatewayUrl, Proxy, WireError};
 
 /// A connection in the making.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl<H: Handler> Core<H> {
             (None, end) => end,
             (Some(_), LinkEnd::DialTimeout) => LinkEnd::DialTimeout,
             // Not the gateway's host, but the proxy before it.
-            (Some(_), _) => LinkEnd::Proxy,
+            (Some(_), _) => slot.shard.broke(WireError::ProxyUnreachable),
         };
         self.end_link(local, end);
     }

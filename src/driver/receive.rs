@@ -43,7 +43,7 @@ impl<H: Handler> Core<H> {
         if ended.is_none() && !more {
             let end = match -result {
                 _ if result > 0 => None,
-                0 => Some(LinkEnd::Eof),
+                0 => Some(self.end_of_bytes(key, local)),
                 libc::ENOBUFS => {
                     self.desk.stage.metrics.counters.buffers_exhausted += 1;
                     None
@@ -67,6 +67,15 @@ impl<H: Handler> Core<H> {
             }
         }
         Ok(())
+    }
+
+    /// The peer has said its last byte: whether that ends TLS, the proxy's answer, or neither.
+    fn end_of_bytes(&mut self, key: LinkKey, local: u32) -> LinkEnd {
+        let Some(link) = self.links.find(key) else { return LinkEnd::Eof };
+        let Err(error) = link.channel.eof() else { return LinkEnd::Eof };
+        let end = self.shards[local as usize].shard.broke(error);
+        // Many close TCP without a word of TLS: told with the end, no fault of TLS.
+        if link.channel.is_open() { LinkEnd::Eof } else { end }
     }
 
     /// Hands the bytes of a ring buffer to a shard, or to the backlog if they have to wait.

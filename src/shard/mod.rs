@@ -421,6 +421,7 @@ fn end_of(error: WireError) -> LinkEnd {
         | WireError::ProxyRefused { .. }
         | WireError::ProxyMalformed
         | WireError::ProxyTooLong { .. }
+        | WireError::ProxyUnreachable
         | WireError::ProxyClosed => LinkEnd::Proxy,
         WireError::TlsName
         | WireError::TlsExpired

@@ -123,6 +123,8 @@ pub enum WireError {
         /// `PROXY_REPLY_LEN_MAX`, bytes.
         len_max: usize,
     },
+    /// No connection to the proxy itself could be made: the gateway was never asked.
+    ProxyUnreachable,
     /// The connection ended before the proxy had answered.
     ProxyClosed,
     /// The server's certificate is for other names than the one that was dialled.

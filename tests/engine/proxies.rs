@@ -31,7 +31,7 @@ impl Running {
         let started =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(child) = started else {
-            println!("SKIPPED: {program} is not installed");
+            eprintln!("SKIPPED: {program} is not installed");
             return None;
         };
         let running = Self { child, address };

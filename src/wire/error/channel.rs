@@ -39,6 +39,9 @@ fn text(error: WireError) -> &'static str {
             "the proxy did not answer as one of its kind; \
              is http:// or socks5:// right for its port?"
         }
+        WireError::ProxyUnreachable => {
+            "the proxy itself cannot be reached: is its address right, and does it run?"
+        }
         WireError::ProxyClosed => "the proxy closed the connection before it had answered",
         WireError::TlsName => {
             "the server's certificate is not for this host; is the gateway URL right, \
