@@ -238,7 +238,9 @@ fn a_resume_host_is_shut_by_one_failure_and_opened_by_a_probe() {
 
 /// Waits until a shard is sent to the resume host.
 fn next_probe(admission: &Admission, to: &Route, now: &mut Time) -> Slip {
+    let begin = *now;
     loop {
+        assert!(now.since(begin) <= RESUME_PROBE_MAX + s(1), "it is never probed");
         let (slip, admit) = come(admission, 200, resume(0), to, *now);
         if admit == Admit::Now(Target::Resume) {
             return slip;

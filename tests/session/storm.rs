@@ -236,6 +236,25 @@ fn sessions_that_are_lost_for_days_take_what_the_budget_gives_them_and_no_more()
     }
 }
 
+#[test]
+fn sessions_that_expire_in_line_identify_at_the_main_host_in_their_turn() {
+    for seed in 0..4 {
+        let mut world = fleet(seed, 100, IN_FLIGHT_MAX, 1000);
+        world.peer.all_down(Some(Down::Refuses));
+        world.cut_all();
+        world.run(s(2 * 3600 - 5));
+        assert!(world.seats.iter().all(|seat| seat.session.session_id().is_some()));
+        world.run(s(65));
+        assert!(world.seats.iter().all(|seat| seat.session.session_id().is_none()), "two hours");
+        let back_at = world.now;
+        world.peer.all_down(None);
+        world.run_until_up(s(120));
+        let since = world.peer.dials.iter().filter(|dial| dial.0 >= back_at);
+        assert!(since.clone().all(|(_, _, host)| host.is_none()) && since.count() >= 100);
+        assert_eq!((world.peer.identifies.len(), world.peer.too_early), (100, 0));
+    }
+}
+
 impl World<Gateway> {
     fn cut_all_active(&mut self) {
         for at in 0..self.seats.len() {

@@ -6,7 +6,7 @@ use super::{NOTICES_LEN_MAX, Place, Session};
 use crate::clock::Time;
 use crate::shard::counters::{Counters, Latency};
 use crate::shard::id::ShardId;
-use crate::shard::notice::{Notice, Order, Sent, State};
+use crate::shard::notice::{Notice, Order, Sent, State, Target};
 use crate::shard::outbox::SEND_WINDOW;
 use crate::shard::payload;
 
@@ -183,6 +183,10 @@ impl Session {
         }
         assert!(!self.handshake || matches!(state, Identifying | Resuming));
         assert!(self.dial.is_none() || state == Connecting);
+        if state == Connecting {
+            let resumes = self.session_id.is_some();
+            assert!(resumes || self.target == Target::Main, "{self:?} has nothing to resume");
+        }
         assert!(self.notices.len() <= NOTICES_LEN_MAX);
         assert!(state != Retired || self.outbox.len() == 0);
         self.heartbeat.invariants();

@@ -5,6 +5,7 @@ use crate::conn::Conn;
 use crate::core::Core;
 use crate::fault;
 use crate::faults::Action;
+use crate::http_fault::HttpFault;
 use crate::ledger::Record;
 use crate::outage::{Cut, Host, Outage};
 use crate::server::Server;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Act(Target, Action),
     PauseAcks(Target, bool),
     Revive(Target),
+    Http(HttpFault),
     Outage(Host, Outage, Sender<()>),
     Cut(Option<(u32, u32)>, Cut, Sender<()>),
     EndSessions(Target),
@@ -109,6 +111,11 @@ impl GatewayHandle {
     /// Commits a fault now, on each open connection of the target.
     pub fn act(&self, target: Target, action: Action) {
         self.order(Command::Act(target, action));
+    }
+
+    /// Lets requests of HTTP go wrong from now on, after the faults that were asked for before.
+    pub fn http_fault(&self, fault: HttpFault) {
+        self.order(Command::Http(fault));
     }
 
     /// Withholds the ACKs of the target's open connections, or answers heartbeats again.
@@ -250,6 +257,7 @@ pub(crate) fn obey(server: &mut Server, command: Command) -> bool {
         Command::Act(target, action) => each(server, target, |core, conn| {
             fault::commit(core, conn, &action);
         }),
+        Command::Http(fault) => server.core.http_faults.push(fault),
         Command::PauseAcks(target, paused) => each(server, target, |_, conn| {
             conn.withhold_acks = paused;
         }),

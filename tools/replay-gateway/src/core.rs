@@ -415,6 +415,10 @@ impl Core {
             stats.cpu_user_ns = now.user_ns - from.user_ns;
             stats.cpu_system_ns = now.system_ns - from.system_ns;
         }
+        let connected = self.sessions.iter().flatten().filter(|session| session.conn.is_some());
+        stats.sessions_connected = connected.count() as u64;
+        stats.sessions_waiting =
+            self.sessions.iter().flatten().count() as u64 - stats.sessions_connected;
         for session in self.sessions.iter().flatten().filter(|session| !session.superseded) {
             stats.shards.entry(session.shard.0).or_default().last_s = session.last_s;
         }

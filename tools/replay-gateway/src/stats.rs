@@ -40,6 +40,10 @@ pub struct Stats {
     pub shards: BTreeMap<u32, ShardStats>,
     /// IDENTIFYs that brought a READY.
     pub sessions: u64,
+    /// Sessions that have a connection now.
+    pub sessions_connected: u64,
+    /// Sessions that are kept for a RESUME now.
+    pub sessions_waiting: u64,
     /// IDENTIFYs received (well-formed).
     pub identifies: u64,
     /// Of these, refused by op 9 for coming within the window of their key.

@@ -4,6 +4,7 @@ mod common;
 
 use common::{ALL, Client};
 use replay_gateway::ledger::{self, compare};
+use rustls::version::TLS13;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -18,6 +19,7 @@ fn start(args: &[&str]) -> Program {
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(if args.contains(&"--status") { Stdio::piped() } else { Stdio::inherit() })
         .spawn()
         .expect("spawn");
     let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
@@ -73,9 +75,41 @@ fn it_ends_with_its_standard_input_and_on_sigterm() {
 }
 
 #[test]
+fn it_speaks_tls_by_a_ca_that_it_writes_down_and_tells_the_second_address_and_how_it_stands() {
+    let name = format!("replay-gateway-program-{}.pem", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let ca_out = path.to_str().expect("a path");
+    let args = ["--quiet", "--tls", "--tls-ca-out", ca_out, "--resume-url", "host"];
+    let mut program = start(
+        &[&args[..], &["--status", "10", "--exit-on-stdin", "--heartbeat-grace", "5"]].concat(),
+    );
+    let mut second = String::new();
+    program.stdout.read_line(&mut second).expect("read");
+    let second = second.trim().strip_prefix("resume host ").expect("the second line").to_owned();
+    let trust = common::trust(&std::fs::read_to_string(&path).expect("a CA"), &[&TLS13]);
+    std::fs::remove_file(&path).expect("remove");
+    for url in [&program.url, &second] {
+        assert!(url.starts_with("wss://127.0.0.1:"), "{url}");
+        Client::tls(url, "v=10&encoding=json&compress=zstd-stream", &trust).hello();
+    }
+    let mut line = String::new();
+    let stderr = program.child.stderr.take().expect("stderr");
+    BufReader::new(stderr).read_line(&mut line).expect("read");
+    assert!(line.contains(" open, ") && line.contains(" events/s"), "{line}");
+    drop(program.child.stdin.take());
+    assert!(program.end().contains("TLS handshakes  1 full, 1 resumed, 0 failed"));
+}
+
+#[test]
 fn wrong_flags_are_told_with_their_name() {
-    let wrong =
-        [["--fault", "{\"at\":\"never\"}"], ["--rate", "-1"], ["--capture", "/nowhere/at/all"]];
+    let wrong = [
+        ["--incident", "{\"at\":{\"start_ms\":1},\"do\":\"rain\"}"],
+        ["--http-fault", "{\"do\":\"weep\"}"],
+        ["--zstd-frames", "some"],
+        ["--fault", "{\"at\":\"never\"}"],
+        ["--rate", "-1"],
+        ["--capture", "/nowhere/at/all"],
+    ];
     for args in wrong {
         let output =
             Command::new(env!("CARGO_BIN_EXE_replay-gateway")).args(args).output().expect("run");

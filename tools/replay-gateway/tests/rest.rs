@@ -195,6 +195,9 @@ fn gateway_bot_fails_as_often_and_in_the_way_that_is_asked_for() {
     assert!(http.bot().json().is_array());
     assert_eq!(http.bot().json()["shards"], 1, "then all is well");
     assert_eq!(gateway.stats().faults, 6);
+    gateway.http_fault(HttpFault::gateway_bot(None, HttpAnswer::Status(502)));
+    gateway.stats(); // the order has been obeyed
+    assert_eq!([http.bot().status, http.bot().status], [502, 502]);
 }
 
 #[test]

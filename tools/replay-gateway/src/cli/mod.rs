@@ -9,6 +9,7 @@ mod report;
 use crate::{Gateway, GatewayHandle};
 use args::Args;
 use clap::Parser as _;
+use report::Status;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ fn run(args: &Args) -> std::io::Result<()> {
     let gateway = Gateway::spawn(args::config(args)?)?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening {}", gateway.url())?;
+    if let Some(url) = gateway.resume_url() {
+        writeln!(stdout, "resume host {url}")?;
+    }
     stdout.flush()?;
     watch_signals(&gateway)?;
     if args.exit_on_stdin {
@@ -46,15 +50,16 @@ fn run(args: &Args) -> std::io::Result<()> {
     report::report(&gateway.stop()?, args)
 }
 
-/// Waits for the end; tells when traffic starts.
+/// Waits for the end; tells when traffic starts, and from time to time how it stands.
 fn wait(gateway: &GatewayHandle, args: &Args) {
     let mut told_start = false;
+    let mut status = Status::new(args.status);
     loop {
         std::thread::sleep(LOOK_EVERY);
         if gateway.has_ended() {
-            return;
+            break;
         }
-        if told_start && !args.exit_when_done {
+        if told_start && !args.exit_when_done && !status.is_due() {
             continue;
         }
         let stats = gateway.stats();
@@ -64,11 +69,13 @@ fn wait(gateway: &GatewayHandle, args: &Args) {
             // Who reads the lines may have gone; the report will say so.
             let _ = std::io::stdout().flush();
         }
+        status.tell(&stats);
         let done = stats.sessions_done >= u64::from(args.shards);
         if args.exit_when_done && done && stats.connections_open == 0 {
-            return;
+            break;
         }
     }
+    status.end();
 }
 
 fn watch_signals(gateway: &GatewayHandle) -> std::io::Result<()> {
