@@ -13,6 +13,10 @@
 //! what the window has for such is there; the other half is spread over the time to the reset. The
 //! reserve is for neither, unless the user has overridden the check.
 //!
+//! The window is Discord's as soon as [`Budget::refresh`] or the limit given at the start has told
+//! the ledger when it ends. Without that it is a guess of 24 h from the first IDENTIFY, and what is
+//! spent before and after its end may fall into one window of Discord's.
+//!
 //! Invariants: never more IDENTIFYs in a window than its total; never more than total less reserve
 //! without an override; an IDENTIFY of a lost session never takes what the check has set aside for
 //! a first one. `now` is an argument; the lock is held for one call of the ledger. Asked by
@@ -137,6 +141,12 @@ impl Budget {
             total,
             resets_after,
         })
+    }
+
+    /// The start is over: what was set aside for it and not used is there for others. Without this
+    /// it stays set aside for shards that may yet come.
+    pub fn end_start(&self) {
+        self.lock().set_aside = 0;
     }
 
     /// Whether an IDENTIFY could go now: asked before a connection is made for it. Counts nothing.

@@ -26,7 +26,7 @@ use crate::shard::id::ShardId;
 /// From one written IDENTIFY of a key to the next grant. A little more than Discord's 5 s, as
 /// network delay may bring two writes closer together.
 pub const TURN: Duration = Duration::from_millis(5250);
-/// The longest time after which a waiting shard asks again.
+/// The longest time after which a shard asks again that is connected, or near to its turn.
 pub const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who may IDENTIFY when. One for all shards of a process, whichever core they are on.
@@ -101,6 +101,7 @@ impl Ticket {
 pub enum Turn {
     /// Yes.
     Now,
-    /// Not yet: ask again then. The best estimate, at most [`ASK_AGAIN`] away.
+    /// Not yet: ask again then. The best estimate; at most [`ASK_AGAIN`] away from
+    /// [`ask`](IdentifyGate::ask), some seconds from [`may_dial`](IdentifyGate::may_dial).
     Later(Time),
 }

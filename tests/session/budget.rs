@@ -92,6 +92,12 @@ fn a_start_that_the_rest_above_the_reserve_cannot_cover_is_refused_in_plain_word
     assert_eq!(spend(&budget, Start::Again, at(2)), 0, "nor do lost sessions take them");
     assert_eq!(spend(&budget, Start::First, at(2)), 64);
     assert_eq!(budget.remaining(at(2)), 50);
+
+    let (budget, _) = self::budget(BudgetSettings::default(), Some(limit(1000, 114, 2 * HOUR)));
+    budget.check_start(64, 16, at(1)).expect("64 fit");
+    assert_eq!(budget.leave(Start::Again, at(2)), Leave::Later(at(2) + LEAVE_AGAIN));
+    budget.end_start();
+    assert_eq!(budget.leave(Start::Again, at(2)), Leave::Now, "they were not needed");
 }
 
 #[test]

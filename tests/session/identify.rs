@@ -1,9 +1,15 @@
 //! The identify gate, and how rarely a session identifies.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use shardring::clock::Time;
 use shardring::shard::id::ShardId;
-use shardring::shard::identify::{IdentifyGate, LocalGate, TURN, Turn};
+use shardring::shard::identify::{
+    CLAIM_LEASE, IdentifyGate, KeyRecord, LocalGate, TURN, Ticket, Turn,
+};
 use shardring::shard::notice::{Notice, Sent, State};
+use shardring::shard::session::Guards;
 
 use crate::world::{Act, Answer, Script, World, active, ms, s, settings};
 
@@ -261,4 +267,101 @@ fn the_number_of_keys_changes_only_when_no_permit_is_out_and_after_every_rest() 
         }
         assert_eq!(gate.waiting(), 0);
     }
+}
+
+#[test]
+fn a_key_of_a_store_is_one_owner_and_never_locked_for_ever() {
+    let lease_ms = CLAIM_LEASE.as_millis() as u64;
+    let turn_ms = TURN.as_millis() as u64;
+    let mut key = KeyRecord::default();
+    assert_eq!(key.claim(1, 1000), Ok(()));
+    assert_eq!(key.claim(2, 2000), Err(1000 + lease_ms));
+    assert_eq!(key.claim(1, 5000), Ok(()), "its owner may renew it");
+    assert_eq!(key.claim(2, 5000 + lease_ms - 1), Err(5000 + lease_ms));
+    key.give_back(2, 6000);
+    assert_eq!(key.owner, 1, "only its owner can give it back");
+    key.written(1, 7000);
+    assert_eq!(key.claim(1, 7000), Err(7000 + turn_ms), "a written one rests for all");
+    assert_eq!(key.claim(2, 7000 + turn_ms), Ok(()));
+    // Its owner dies; the lease ends; then one who was asleep writes after all.
+    assert_eq!(key.claim(3, 7000 + turn_ms + lease_ms), Ok(()));
+    key.give_back(3, 60_000);
+    key.written(2, 60_000);
+    assert_eq!(key.claim(3, 60_001), Err(60_000 + turn_ms));
+    // The machine starts anew, and its clock with it.
+    assert_eq!(key.claim(3, 10), Err(10 + lease_ms));
+    assert_eq!(key.claim(3, 10 + lease_ms), Ok(()));
+    // The longest wait of a write and a turn fit into a lease, with room.
+    assert!(CLAIM_LEASE > TURN + s(20) + s(4));
+}
+
+/// A gate that answers with moments that are past, as one of a cluster might.
+#[derive(Debug)]
+struct Confused(LocalGate, AtomicU32);
+
+impl Confused {
+    fn or_late(&self, turn: Turn) -> Turn {
+        let calls = self.1.fetch_add(1, Ordering::Relaxed);
+        if calls.is_multiple_of(10) { turn } else { Turn::Later(Time::ZERO) }
+    }
+}
+
+impl IdentifyGate for Confused {
+    fn max_concurrency(&self) -> u32 {
+        self.0.max_concurrency()
+    }
+    fn enqueue(&self, shard: ShardId, first: bool, now: Time) -> Ticket {
+        self.0.enqueue(shard, first, now)
+    }
+    fn may_dial(&self, ticket: &Ticket, now: Time) -> Turn {
+        self.or_late(self.0.may_dial(ticket, now))
+    }
+    fn ask(&self, ticket: &Ticket, now: Time) -> Turn {
+        self.or_late(self.0.ask(ticket, now))
+    }
+    fn written(&self, ticket: Ticket, now: Time) {
+        self.0.written(ticket, now);
+    }
+    fn give_back(&self, ticket: Ticket, now: Time) {
+        self.0.give_back(ticket, now);
+    }
+    fn abandon(&self, ticket: Ticket) {
+        self.0.abandon(ticket);
+    }
+    fn waiting(&self) -> usize {
+        self.0.waiting()
+    }
+}
+
+#[test]
+fn a_gate_that_names_moments_that_are_past_is_not_asked_without_end() {
+    let gate = Arc::new(Confused(LocalGate::new(1), AtomicU32::new(0)));
+    let guards = Guards { gate: gate.clone(), ..Guards::local(1, 1000) };
+    let ids = (0..4).map(|id| ShardId::new(id, 4));
+    let mut world = World::with_guards(ids, guards, 1, Script::default(), settings());
+    world.start();
+    world.run(s(30));
+    assert!((0..4).all(|at| world.state(at) == State::Active));
+    let calls = gate.1.load(Ordering::Relaxed);
+    assert!(calls < 4 * 30_000, "{calls}");
+    assert_eq!(gate.waiting(), 0);
+}
+
+#[test]
+fn ten_thousand_shards_that_start_ask_the_gate_some_thousand_times_a_second() {
+    let (shards, max_concurrency) = (10_000, 16);
+    let gate =
+        LocalGate::with_fleet(max_concurrency, (0..shards).map(|id| ShardId::new(id, shards)));
+    let guards = Guards { gate: Arc::new(gate), ..Guards::local(1, 100_000) };
+    let ids = (0..shards).map(|id| ShardId::new(id, shards));
+    let mut world = World::with_guards(ids, guards, 1, Script::default(), settings());
+    world.check_each = 4096;
+    world.start();
+    let wakes = world.wakes;
+    world.run(s(60));
+    let wakes = (world.wakes - wakes) / 60;
+    assert!(wakes < 2500, "{wakes} a second");
+    let active = (0..shards as usize).filter(|at| world.state(*at) == State::Active).count();
+    let turns = s(60).as_millis() / TURN.as_millis();
+    assert!(active >= max_concurrency as usize * turns as usize, "{active}: no turn is wasted");
 }

@@ -62,6 +62,21 @@ fn a_thousand_shards_cut_at_once_are_back_within_seconds_without_one_identify() 
 }
 
 #[test]
+fn a_single_shard_that_is_asked_to_reconnect_is_not_held_up() {
+    let mut world = fleet(1, 100, IN_FLIGHT_MAX, 1000);
+    for at in 0..100 {
+        let asked_at = world.now;
+        world.peer.dials.clear();
+        world.act(at, Act::Op7);
+        world.run(s(3));
+        let [(when, shard, host)] = world.peer.dials[..] else { panic!("one dial") };
+        assert_eq!((shard, host), (at, Some(at % RESUME_HOSTS)));
+        assert!(when.since(asked_at) <= s(1), "the back-off of a first attempt, and no more");
+        assert_eq!(world.state(at), State::Active);
+    }
+}
+
+#[test]
 fn who_lost_the_connection_first_is_let_go_first() {
     // 2 ms apart, four times as fast as they can come back.
     for seed in 0..3 {

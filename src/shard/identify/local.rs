@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::shard::id::ShardId;
@@ -19,6 +20,11 @@ use crate::shard::identify::{ASK_AGAIN, IdentifyGate, TURN, Ticket, Turn};
 
 /// A shard may dial when it is at most this many turns from its permit.
 const TURNS_TO_DIAL: usize = 2;
+/// So many places before it let a shard ask a second later. A line moves by two places in a turn
+/// at the most, unless many leave it.
+const PLACES_PER_ASK: u32 = 16;
+/// However far it is from its turn, it asks again after this.
+const FAR_AGAIN_MAX: Duration = Duration::from_secs(10);
 /// The gate of one process, shared by all its cores. The default.
 #[derive(Debug)]
 pub struct LocalGate {
@@ -112,8 +118,11 @@ impl IdentifyGate for LocalGate {
         lines.rekey();
         let key = lines.key(ticket.shard());
         key.advance(now);
-        match key.entry(ticket.shard()) {
-            Some(entry) if entry.entered.is_none() => Turn::Later(now + ASK_AGAIN),
+        match key.place(ticket.shard()) {
+            Some(place) if key.line[place].entered.is_none() => {
+                let after = ASK_AGAIN * (place as u32 / PLACES_PER_ASK);
+                Turn::Later(now + after.clamp(ASK_AGAIN, FAR_AGAIN_MAX))
+            }
             _ => Turn::Now, // no entry: the ticket was used; never strand its holder
         }
     }
@@ -225,12 +234,12 @@ impl Key {
         self.line.insert(at.unwrap_or(self.line.len()), entry);
     }
 
-    fn entry(&self, shard: ShardId) -> Option<&Entry> {
-        self.line.iter().find(|entry| entry.shard == shard)
+    fn place(&self, shard: ShardId) -> Option<usize> {
+        self.line.iter().position(|entry| entry.shard == shard)
     }
 
     fn remove(&mut self, shard: ShardId) {
-        if let Some(at) = self.line.iter().position(|entry| entry.shard == shard) {
+        if let Some(at) = self.place(shard) {
             self.line.remove(at);
         }
     }
@@ -258,7 +267,7 @@ impl Key {
             return Turn::Now;
         }
         let (held, free_at) = (self.permit.is_some(), self.free_at);
-        let Some(at) = self.line.iter().position(|entry| entry.shard == shard) else {
+        let Some(at) = self.place(shard) else {
             self.insert(shard, false); // its place was lost; it gets the last one
             return Turn::Later(now + ASK_AGAIN);
         };

@@ -4,6 +4,8 @@
 //! the admission before any is made, and gate and budget again after HELLO. What it is told to wait
 //! for, it waits for in its present state.
 
+use std::time::Duration;
+
 use super::Session;
 use crate::clock::Time;
 use crate::shard::admission::{Admit, DialEnd, Need, Route};
@@ -34,6 +36,9 @@ impl Place {
     }
 }
 
+/// No guard is asked more often.
+const ASK_AGAIN_MIN: Duration = Duration::from_millis(1);
+
 impl Session {
     /// Dials if the guards let it; else waits on.
     pub(super) fn try_dial(&mut self, now: Time) {
@@ -46,10 +51,10 @@ impl Session {
             && let Some(at) = self.waits_to_identify(now)
         {
             self.settle_dial(now, DialEnd::Ended); // it may be long
-            return self.phase(at);
+            return self.wait_until(now, at);
         }
         match self.admit(now) {
-            Admit::Later(at) => self.phase(at),
+            Admit::Later(at) => self.wait_until(now, at),
             Admit::Now(target) => {
                 self.target = target;
                 self.state = State::Connecting;
@@ -125,19 +130,19 @@ impl Session {
         if let Leave::Later(at) = self.guards.budget.leave(start, now) {
             // Those whom the budget lets go must not wait behind this one.
             self.release_place(now);
-            return self.phase(at);
+            return self.wait_until(now, at);
         }
         self.take_place(now); // the session went while its connection was being made
         let Place::InLine(ticket) = &self.place else { return };
         if let Turn::Later(at) = self.guards.gate.ask(ticket, now) {
-            return self.phase(at);
+            return self.wait_until(now, at);
         }
         // Counted before it can be pulled: if all ends here, that is one too many.
         if let Leave::Later(at) = self.guards.budget.count(start, now) {
             if at > now + ASK_AGAIN {
                 self.release_place(now);
             }
-            return self.phase(at); // for a moment it keeps the permit
+            return self.wait_until(now, at); // for a moment it keeps the permit
         }
         self.identified = true;
         if let Some(ticket) = self.place.take() {
@@ -145,6 +150,12 @@ impl Session {
         }
         self.state = State::Identifying;
         self.begin_handshake(now);
+    }
+
+    /// Stays in its state until then. A guard that names a moment that is past is asked again soon,
+    /// not for ever at this one.
+    fn wait_until(&mut self, now: Time, at: Time) {
+        self.phase(at.max(now + ASK_AGAIN_MIN));
     }
 
     fn start_kind(&self) -> Start {
