@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 COLUMNS = [
-    "client", "version", "compression", "identified", "events", "missing", "after op 7",
+    "client", "version", "compression", "on the wire", "identified", "events", "missing", "after op 7",
     "after drop", "identifies", "heartbeats", "verdict",
 ]
 
@@ -27,14 +27,20 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     client, gateway = last_json(folder / "client.out"), last_json(folder / "gateway.out")
     shard = gateway.get("shards", {}).get("0", {})
     resumes, resumed = len(shard.get("resume_ms", [])), gateway.get("resumed", 0)
+    wanted = folder.name.split("-", 2)[2]
+    wire = ",".join(sorted(gateway.get("compressions", {})))
+    if wire == "none" and gateway.get("payload_compressions", 0) > 0:
+        wire = "payload"
+    kinds = {"zlib": "zlib-stream", "native": "zlib-stream", "zlib-sync": "zlib-stream",
+             "zstd": "zstd-stream"}
     fine = (
         client.get("identified") == 1 and client.get("resumed", 0) >= 2
         and client.get("missing", 0) == 0 and gateway.get("identifies") == 1
-        and resumed == 2 and "error" not in client
+        and resumed == 2 and "error" not in client and wire == kinds.get(wanted, wanted)
     )
     good &= fine
     rows.append([
-        client.get("client", folder.name), client.get("version", "?"), folder.name.split("-", 2)[2],
+        client.get("client", folder.name), client.get("version", "?"), wanted, wire,
         client.get("identified", 0), client.get("events", 0), client.get("missing", "-"),
         "RESUMED" if resumes >= 1 and resumed >= 1 else "no",
         "RESUMED" if resumes >= 2 and resumed >= 2 else "no",

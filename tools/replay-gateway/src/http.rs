@@ -175,6 +175,8 @@ fn upgrade(core: &mut Core, conn: &mut Conn, request: &Request, bytes: &[u8]) {
         let _ = write_response(bytes, &response);
     });
     core.stats.upgrades += 1;
+    let asked = request.parameter("compress").filter(|name| !name.is_empty()).unwrap_or("none");
+    *core.stats.compressions.entry(asked.to_owned()).or_default() += 1;
     conn.phase = Phase::Open;
     conn.codec = Codec::new(compression, core.config.framing);
     conn.last_heartbeat_ns = core.now_ns;

@@ -110,6 +110,7 @@ fn identify(core: &mut Core, conn: &mut Conn, d: &Value) {
     if fault::fire(core, conn, When::Identify) {
         return;
     }
+    core.stats.payload_compressions += u64::from(identify.compress);
     conn.codec.set_payload_compression(identify.compress);
     let compression = conn.codec.compression();
     let at = (conn.slot, conn.id);

@@ -30,6 +30,10 @@ pub struct Stats {
     pub cut: CutStats,
     /// WebSocket upgrades answered with 101.
     pub upgrades: u64,
+    /// What their URLs asked for: `none`, `zlib-stream`, `zstd-stream`.
+    pub compressions: BTreeMap<String, u64>,
+    /// IDENTIFYs that asked for payload compression.
+    pub payload_compressions: u64,
     /// Upgrades and requests answered with an error status.
     pub http_errors: u64,
     /// GET /gateway and /gateway/bot answered with 200.

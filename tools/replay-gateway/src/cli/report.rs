@@ -103,6 +103,12 @@ fn rows(stats: &Stats, cpu_ns: (f64, f64)) -> Vec<(&'static str, String)> {
     if stats.tls_full + stats.tls_resumed + stats.tls_failed > 0 {
         rows.push(("TLS handshakes", tls(stats)));
     }
+    if stats.upgrades > 0 {
+        let asked = stats.compressions.iter();
+        let asked: Vec<_> =
+            asked.map(|(name, count)| format!("{} {name}", grouped(*count))).collect();
+        rows.push(("upgrades", asked.join(", ")));
+    }
     if !stats.http.is_empty() {
         let answered: u64 = stats.http.values().sum();
         let most = stats.http.iter().map(|(name, count)| format!("{count} {name}"));
