@@ -317,12 +317,10 @@ fn an_alert_in_mid_message_is_named() {
         );
         assert!(refused.is_err(), "which makes the server send bad_record_mac");
         let bytes = [half, written(&mut server, b"")].concat();
-        for piece_len in [1_000_000] {
-            let error = WireError::TlsAlert { description: 20 };
-            assert_eq!(client.feed_split(&bytes, &mut || piece_len), Err(error));
-            assert_eq!(client.plain, b"half of a mess");
-            assert!(error.to_string().contains("bad_record_mac (20)"));
-        }
+        let error = WireError::TlsAlert { description: 20 };
+        assert_eq!(client.feed_split(&bytes, &mut || 1_000_000), Err(error));
+        assert_eq!(client.plain, b"half of a mess");
+        assert!(error.to_string().contains("bad_record_mac (20)"));
     }
     // one without encryption, in the handshake
     let mut client = Client::new(&ca.client(TlsVersions::All, 8));
