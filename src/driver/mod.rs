@@ -89,8 +89,10 @@ impl Engine {
         H: Handler,
         F: Fn(usize) -> Result<H, Error> + Send + Sync + 'static,
     {
-        let route = Arc::new(Route::new(&config)?);
+        let mut route = Route::new(&config)?;
         let found = start::discover(&mut config, &route)?;
+        route.prepare(&config)?;
+        let route = Arc::new(route);
         let cpus = system::choose_cpus(&config.cores, &system::allowed_cpus()?)?;
         let cpus = &cpus[..cpus.len().min(config.shards.ids().len())];
         system::ensure_descriptors(config.shards.ids().len())?;

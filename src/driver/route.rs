@@ -5,9 +5,9 @@
 
 use crate::config::{Config, ProxyChoice};
 use crate::error::{Error, ErrorKind};
-#[cfg(feature = "tls")]
-use crate::wire::TlsVersions;
 use crate::wire::{Channel, GatewayUrl, Proxy, Tunnel, WireError, proxy_for};
+#[cfg(feature = "tls")]
+use crate::wire::{TlsClient, TlsVersions};
 
 /// How gateways are reached.
 #[derive(Debug)]
@@ -15,16 +15,15 @@ pub(crate) struct Route {
     proxy: ProxyChoice,
     environment: Vec<(String, String)>,
     #[cfg(feature = "tls")]
-    tls: crate::wire::TlsClient,
+    tls: Option<TlsClient>,
 }
 
 impl Route {
-    /// Reads the roots and the environment.
+    /// Reads the environment.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Tls`] where there is no root to believe in, [`ErrorKind::Config`] where the
-    /// environment names a proxy that cannot be used.
+    /// [`ErrorKind::Config`] where the environment names a proxy that cannot be used.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let environment = match config.proxy {
             ProxyChoice::Environment => VARIABLES
@@ -33,17 +32,33 @@ impl Route {
                 .collect(),
             ProxyChoice::None | ProxyChoice::Given(_) => Vec::new(),
         };
-        #[cfg(feature = "tls")]
-        let roots = config.roots.load()?;
         let route = Self {
             proxy: config.proxy.clone(),
             environment,
             #[cfg(feature = "tls")]
-            tls: crate::wire::TlsClient::new(roots, TlsVersions::default(), TICKETS_MAX)
-                .map_err(|error| Error::new(ErrorKind::Tls, error.to_string()))?,
+            tls: None,
         };
         route.find_proxy(&config.gateway_url)?;
         Ok(route)
+    }
+
+    /// Makes ready for the gateway's address, once that is known: all that are dialled after it are
+    /// as secure as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Tls`] where there is no root to believe in.
+    pub(crate) fn prepare(&mut self, config: &Config) -> Result<(), Error> {
+        #[cfg(feature = "tls")]
+        if config.gateway_url.is_secure() {
+            let roots = config.roots.load()?;
+            let tickets_max = TICKETS_A_DIAL * config.limits.dials_max as usize;
+            let client = TlsClient::new(roots, TlsVersions::default(), tickets_max)
+                .map_err(|error| Error::new(ErrorKind::Tls, error.to_string()))?;
+            self.tls = Some(client);
+        }
+        self.find_proxy(&config.gateway_url)?;
+        Ok(())
     }
 
     /// The proxy on the way to this address.
@@ -86,17 +101,21 @@ impl Route {
             None => None,
         };
         #[cfg(feature = "tls")]
-        let tls = url.is_secure().then(|| (self.tls.clone(), url.host()));
+        let tls = match (&self.tls, url.is_secure()) {
+            (_, false) => None,
+            (Some(client), true) => Some((client.clone(), url.host())),
+            // A session only takes resume URLs that are as secure as the main one.
+            (None, true) => return Err(WireError::TlsIncompatible),
+        };
         #[cfg(not(feature = "tls"))]
         let tls = None;
         Channel::new(tunnel, tls)
     }
 }
 
-/// TLS tickets kept: more than handshakes are under way at a time, and each connection brings new
-/// ones.
+/// TLS tickets kept for each connection that may be in the making: each that is made brings two.
 #[cfg(feature = "tls")]
-const TICKETS_MAX: usize = 256;
+const TICKETS_A_DIAL: usize = 2;
 
 /// What may name a proxy.
 const VARIABLES: [&str; 8] = [
