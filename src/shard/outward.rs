@@ -21,12 +21,12 @@ impl Shard {
         let main = &self.common.main_url;
         let url = match target {
             Target::Main => None,
-            // A place that asks for TLS is reached by the main address, which stands for it.
+            // Without TLS the main address stands for places that ask for it (`Session::route`).
             Target::Resume => self
                 .session
                 .resume_url()
                 .and_then(|url| GatewayUrl::parse(url).ok())
-                .filter(|url| !url.is_secure()),
+                .filter(|url| main.is_secure() || !url.is_secure()),
         };
         let url = match url {
             Some(url) => url.with_query(self.common.compression),
