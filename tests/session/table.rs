@@ -2,6 +2,7 @@
 
 use shardring::shard::close::{Cause, Fatal, LinkEnd};
 use shardring::shard::notice::{Notice, Sent, State, Target, Verdict};
+use shardring::shard::session::Guards;
 
 use crate::world::{Act, Answer, SECRET, Script, Seen, World, active, ms, s, settings};
 
@@ -201,6 +202,26 @@ fn with_both_hosts_dead_each_is_probed_and_the_session_is_kept_until_it_expires(
     world.run(s(120));
     assert_eq!(world.sent(0, Sent::Identify).len(), 1);
     assert_eq!(world.state(0), State::Active);
+}
+
+#[test]
+fn a_resume_url_with_tls_is_left_for_a_main_url_without() {
+    let mut settings = settings();
+    for (main_url, target) in
+        [("ws://main.test", Target::Main), ("wss://main.test", Target::Resume)]
+    {
+        settings.main_url = main_url.into();
+        let ids = [shardring::ShardId::new(0, 1)];
+        let guards = Guards::local(1, 1000);
+        let mut world = World::with_guards(ids, guards, 1, Script::default(), settings.clone());
+        world.start();
+        world.run(s(100));
+        world.forget();
+        world.act(0, Act::End(LinkEnd::Eof));
+        world.run(s(10));
+        assert_eq!(world.dials(0)[0].1, target);
+        assert_eq!((world.sent(0, Sent::Resume).len(), world.state(0)), (1, State::Active));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::shard::close::{Cause, LinkEnd};
 use crate::shard::hosts::{HostFailure, HostName};
 use crate::shard::identify::{ASK_AGAIN, Ticket, Turn};
 use crate::shard::notice::{Order, State};
+use crate::wire::GatewayUrl;
 
 /// Where the session stands with the gate.
 #[derive(Debug)]
@@ -98,10 +99,19 @@ impl Session {
         admit
     }
 
+    /// The hosts that it could dial. A resume host that asks for TLS stays out where the main URL
+    /// has none: that stands for all of Discord then, and takes the session too.
     fn route(&self) -> Route {
+        let main = GatewayUrl::parse(&self.settings.main_url).ok();
+        let is_secure = main.as_ref().is_some_and(GatewayUrl::is_secure);
         let resume_url = self.resume_url.as_deref().filter(|_| self.session_id.is_some());
-        let resume = resume_url.filter(|_| !self.avoid_resume_host).and_then(HostName::parse);
-        Route { main: HostName::parse(&self.settings.main_url).unwrap_or_default(), resume }
+        let resume_url = resume_url.filter(|_| !self.avoid_resume_host);
+        let resume = resume_url.and_then(|url| GatewayUrl::parse(url).ok());
+        let resume = resume.filter(|url| is_secure || !url.is_secure());
+        Route {
+            main: main.as_ref().map(HostName::of).unwrap_or_default(),
+            resume: resume.as_ref().map(HostName::of),
+        }
     }
 
     /// The connection's making is over; of what is given up before it began, nothing is said.
