@@ -1,9 +1,11 @@
 //! From a payload's text to the frames of one connection: text, zlib-stream, zstd-stream, payload
-//! compression, and the odd framings that faults ask for. Owns the connection's context; no sockets.
+//! compression, and the odd framings that faults ask for. Owns the connection's context; no
+//! sockets.
 //!
 //! Invariant: the compressed bytes of a connection, in the order in which they were queued, are
-//! one zlib stream (or one zstd frame: `zstd`). A zlib context is always made for raw deflate (the two header bytes are written by
-//! hand), so that dropping it and starting a fresh one is what a full flush is to the reader.
+//! one zlib stream (or one zstd frame: `zstd`). A zlib context is always made for raw deflate (the
+//! two header bytes are written by hand), so that dropping it and starting a fresh one is what a
+//! full flush is to the reader.
 
 use crate::config::{Framing, ZstdFrames};
 use crate::frame::{self, BINARY, FIN, TEXT};
