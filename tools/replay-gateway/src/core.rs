@@ -12,7 +12,7 @@ use crate::ledger::{self, Record, START_GUILD, TRAFFIC};
 use crate::maker::{Blocks, StreamKey};
 use crate::outage::Outage;
 use crate::session::{Session, Source, Stored};
-use crate::stats::{Cpu, Stats, note};
+use crate::stats::{Cpu, Stats};
 use crate::traffic::schedule::{Pace, Schedule};
 use crate::traffic::{self, Traffic, big_guild_parts, guild_id_of_shard};
 use std::collections::{BTreeMap, BTreeSet};
@@ -430,32 +430,6 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(slot).and_then(Option::take) {
             self.by_id.remove(&session.id);
             self.lose_cut(session.uid);
-        }
-    }
-
-    /// A session will never be resumed: no more to be waited for after a cut.
-    fn lose_cut(&mut self, uid: u64) {
-        if self.cut_waiting.remove(&uid) {
-            self.stats.cut.waiting -= 1;
-            self.stats.cut.lost += 1;
-        }
-    }
-
-    /// A session had its RESUMED.
-    pub(crate) fn note_resumed(&mut self, slot: usize) {
-        self.stats.resumed += 1;
-        let now_ms = self.now_ms();
-        let Some(session) = self.session(slot) else { return };
-        let (uid, shard) = (session.uid, session.shard.0);
-        note(&mut self.stats.shards.entry(shard).or_default().resumed_ms, now_ms);
-        if self.cut_waiting.remove(&uid) {
-            let cut = &mut self.stats.cut;
-            let after_ms = now_ms.saturating_sub(cut.at_ms);
-            if cut.waiting + cut.lost == cut.sessions {
-                cut.first_resumed_ms = after_ms;
-            }
-            cut.waiting -= 1;
-            cut.last_resumed_ms = after_ms;
         }
     }
 

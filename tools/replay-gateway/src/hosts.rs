@@ -7,7 +7,7 @@ use crate::control::Place;
 use crate::core::{Core, Timer};
 use crate::outage::{Cut, Host, IncidentAction, Moment, Outage};
 use crate::server::{Link, Server};
-use crate::stats::CutStats;
+use crate::stats::{CutStats, note};
 use crate::stream::Stream;
 use crate::tls::Tls;
 use mio::net::{TcpListener, TcpStream};
@@ -235,6 +235,32 @@ impl Core {
     /// How a host is out of order.
     pub(crate) fn outage_of(&self, host: Host) -> Outage {
         self.outages[host as usize]
+    }
+
+    /// A session will never be resumed: no more to be waited for after a cut.
+    pub(crate) fn lose_cut(&mut self, uid: u64) {
+        if self.cut_waiting.remove(&uid) {
+            self.stats.cut.waiting -= 1;
+            self.stats.cut.lost += 1;
+        }
+    }
+
+    /// A session had its RESUMED.
+    pub(crate) fn note_resumed(&mut self, slot: usize) {
+        self.stats.resumed += 1;
+        let now_ms = self.now_ms();
+        let Some(session) = self.session(slot) else { return };
+        let (uid, shard) = (session.uid, session.shard.0);
+        note(&mut self.stats.shards.entry(shard).or_default().resumed_ms, now_ms);
+        if self.cut_waiting.remove(&uid) {
+            let cut = &mut self.stats.cut;
+            let after_ms = now_ms.saturating_sub(cut.at_ms);
+            if cut.waiting + cut.lost == cut.sessions {
+                cut.first_resumed_ms = after_ms;
+            }
+            cut.waiting -= 1;
+            cut.last_resumed_ms = after_ms;
+        }
     }
 
     fn count_accepted(&mut self, host: Host) {

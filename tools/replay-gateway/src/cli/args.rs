@@ -240,16 +240,6 @@ pub(super) fn config(args: &Args) -> std::io::Result<Config> {
         makers: args.makers,
     });
     let capture = args.capture.clone().map(|path| CaptureConfig { path, speed: args.speed, start });
-    let canary = args.canary.map(|kind| Canary {
-        kind: match kind {
-            CanaryArg::Drop => CanaryKind::Drop,
-            CanaryArg::Double => CanaryKind::Double,
-            CanaryArg::Swap => CanaryKind::Swap,
-            CanaryArg::Alter => CanaryKind::Alter,
-        },
-        shard: args.canary_shard,
-        at: args.canary_at,
-    });
     let mut faults = each::<Fault>("--fault", &args.fault)?;
     if let Some(path) = &args.faults {
         let text = std::fs::read_to_string(path)?;
@@ -302,10 +292,20 @@ pub(super) fn config(args: &Args) -> std::io::Result<Config> {
         capture,
         seed: args.seed,
         faults,
-        canary,
+        canary: canary(args),
         ledger: args.ledger.clone().map_or(LedgerTo::None, LedgerTo::File),
         ..Config::default()
     })
+}
+
+fn canary(args: &Args) -> Option<Canary> {
+    let kind = match args.canary? {
+        CanaryArg::Drop => CanaryKind::Drop,
+        CanaryArg::Double => CanaryKind::Double,
+        CanaryArg::Swap => CanaryKind::Swap,
+        CanaryArg::Alter => CanaryKind::Alter,
+    };
+    Some(Canary { kind, shard: args.canary_shard, at: args.canary_at })
 }
 
 fn tls(args: &Args) -> TlsConfig {
