@@ -298,6 +298,7 @@ impl ConfigBuilder {
             book: self.book,
             start_ledger: self.start_ledger,
             identify_gate: self.identify_gate,
+            max_concurrency_given: self.max_concurrency.is_some(),
             max_concurrency: self.max_concurrency,
             large_threshold: self.large_threshold,
             presence: self.presence,

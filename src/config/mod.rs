@@ -50,6 +50,8 @@ pub struct Config {
     pub(crate) book: Option<PathBuf>,
     pub(crate) start_ledger: Option<Arc<dyn StartLedger>>,
     pub(crate) identify_gate: Option<Arc<dyn IdentifyGate>>,
+    /// `max_concurrency` was given: what discovery says later does not change it.
+    pub(crate) max_concurrency_given: bool,
     /// As given; otherwise as discovered, or 1.
     pub(crate) max_concurrency: Option<u32>,
     pub(crate) large_threshold: Option<u8>,

@@ -54,7 +54,7 @@ use self::route::Route;
 use self::run::{CoreSeat, run_core};
 use self::shared::Shared;
 use self::start::Found;
-use self::watch::Watch;
+use self::watch::{Refresh, Watch};
 
 /// The engine: its threads run until [`stop`](Self::stop), or until no shard is left that could.
 ///
@@ -90,7 +90,7 @@ impl Engine {
         F: Fn(usize) -> Result<H, Error> + Send + Sync + 'static,
     {
         let mut route = Route::new(&config)?;
-        let found = start::discover(&mut config, &route)?;
+        let mut found = start::discover(&mut config, &route)?;
         route.prepare(&config)?;
         let route = Arc::new(route);
         let cpus = system::choose_cpus(&config.cores, &system::allowed_cpus()?)?;
@@ -106,7 +106,8 @@ impl Engine {
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
         let clock = Clock::start();
         let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
-        let mut watch = Some(Watch::new(&guarded.guards, guarded.book, clock.now()));
+        let refresh = Refresh::new(found.asker.take(), guarded.own_gate, &config, clock);
+        let mut watch = Some(Watch::new(&guarded.guards, guarded.book, refresh, clock.now()));
         let common = Arc::new(common(&config, &found, guarded.guards)?);
         found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);

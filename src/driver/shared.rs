@@ -72,6 +72,11 @@ impl Shared {
         }
     }
 
+    /// Every shard has been READY once.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.lock().unready == 0
+    }
+
     /// Something failed that does not mend itself.
     pub(crate) fn raise(&self, error: Error) {
         let mut state = self.lock();

@@ -4,6 +4,7 @@
 //! It blocks the caller of `Engine::start`, and starts nothing. The engine calls it once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::config::{Config, Shards};
@@ -43,10 +44,16 @@ pub(super) fn guard(
     };
     let fleet = ids.iter().map(|id| ShardId::new(*id, total));
     let local = LocalGate::with_fleet(max_concurrency, fleet);
-    let gate: Arc<dyn IdentifyGate> = match (&config.identify_gate, &book) {
-        (Some(gate), _) => Arc::clone(gate),
-        (None, Some(book)) => Arc::new(SharedGate::new(local, book.clone())),
-        (None, None) => Arc::new(local),
+    let (gate, own): (Arc<dyn IdentifyGate>, _) = match (&config.identify_gate, &book) {
+        (Some(gate), _) => (Arc::clone(gate), OwnGate::None),
+        (None, Some(book)) => {
+            let gate = Arc::new(SharedGate::new(local, book.clone()));
+            (Arc::clone(&gate) as _, OwnGate::Shared(gate))
+        }
+        (None, None) => {
+            let gate = Arc::new(local);
+            (Arc::clone(&gate) as _, OwnGate::Local(gate))
+        }
     };
     let ledger: Arc<dyn StartLedger> = match (&config.start_ledger, &book) {
         (Some(ledger), _) => Arc::clone(ledger),
@@ -61,20 +68,42 @@ pub(super) fn guard(
         .map_err(|error| Error::new(ErrorKind::Budget, error.to_string()))?;
     tracing::info!(target: "shardring::engine", "{forecast}");
     let admission = Arc::new(Admission::new(config.limits.dials_max, seed));
-    Ok(Guarded { guards: Guards { admission, budget, gate }, forecast, book })
+    let own_gate = if config.max_concurrency_given { OwnGate::None } else { own };
+    Ok(Guarded { guards: Guards { admission, budget, gate }, own_gate, forecast, book })
 }
 
 /// What [`guard`] made.
 pub(super) struct Guarded {
     pub(super) guards: Guards,
+    pub(super) own_gate: OwnGate,
     pub(super) forecast: Forecast,
     pub(super) book: Option<Book>,
+}
+
+/// The gate, if its `max_concurrency` is ours to change.
+pub(super) enum OwnGate {
+    None,
+    Local(Arc<LocalGate>),
+    Shared(Arc<SharedGate<Book>>),
+}
+
+impl OwnGate {
+    /// Discord has said another `max_concurrency`, perhaps.
+    pub(super) fn set_max_concurrency(&self, max_concurrency: u32) {
+        match self {
+            Self::None => {}
+            Self::Local(gate) => gate.set_max_concurrency(max_concurrency),
+            Self::Shared(gate) => gate.local().set_max_concurrency(max_concurrency),
+        }
+    }
 }
 
 /// What was found out.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) info: Option<GatewayBotInfo>,
+    /// To ask again.
+    pub(super) asker: Option<Asker>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -87,7 +116,8 @@ pub(super) fn discover(config: &mut Config, route: &Route) -> Result<Found, Erro
     if !config.discovers {
         return Ok(Found::default());
     }
-    let info = ask(config, route)?;
+    let asker = Asker::new(config, route);
+    let info = asker.ask(None)?;
     tracing::info!(
         target: "shardring::engine",
         url = %info.url,
@@ -115,33 +145,57 @@ pub(super) fn discover(config: &mut Config, route: &Route) -> Result<Found, Erro
             Error::new(ErrorKind::Discovery, format!("discovery: its address: {error}"))
         })?;
     }
-    Ok(Found { info: Some(info), warnings })
+    Ok(Found { info: Some(info), asker: Some(asker), warnings })
+}
+
+/// Asks `GET /gateway/bot`.
+#[derive(Debug)]
+pub(super) struct Asker {
+    #[cfg(feature = "discovery")]
+    discovery: crate::discovery::Discovery,
 }
 
 #[cfg(feature = "discovery")]
-fn ask(config: &Config, route: &Route) -> Result<GatewayBotInfo, Error> {
-    let mut discovery = crate::discovery::Discovery::new(config.token.clone())
-        .rest_base(&config.rest_base)
-        .roots(config.roots.clone());
-    // The proxy is chosen as it is for a gateway at that address.
-    let as_gateway = config.rest_base.replacen("http", "ws", 1);
-    if let Ok(url) = GatewayUrl::parse(&as_gateway)
-        && let Some(proxy) = route.proxy_for(&url)
-    {
-        discovery = discovery.proxy(proxy.to_url());
+impl Asker {
+    fn new(config: &Config, route: &Route) -> Self {
+        let mut discovery = crate::discovery::Discovery::new(config.token.clone())
+            .rest_base(&config.rest_base)
+            .roots(config.roots.clone());
+        // The proxy is chosen as it is for a gateway at that address.
+        let as_gateway = config.rest_base.replacen("http", "ws", 1);
+        if let Ok(url) = GatewayUrl::parse(&as_gateway)
+            && let Some(proxy) = route.proxy_for(&url)
+        {
+            discovery = discovery.proxy(proxy.to_url());
+        }
+        Self { discovery }
     }
-    discovery.fetch_telling(|retry| {
-        tracing::warn!(
-            target: "shardring::engine",
-            attempts = retry.attempts,
-            trouble = %retry.trouble,
-            wait = ?retry.wait,
-            "GET /gateway/bot failed, and is tried again"
-        );
-    })
+
+    /// Asks, for a minute or for so long. Blocks.
+    pub(super) fn ask(&self, within: Option<Duration>) -> Result<GatewayBotInfo, Error> {
+        let mut discovery = self.discovery.clone();
+        if let Some(within) = within {
+            discovery = discovery.within(within);
+        }
+        discovery.fetch_telling(|retry| {
+            tracing::warn!(
+                target: "shardring::engine",
+                attempts = retry.attempts,
+                trouble = %retry.trouble,
+                wait = ?retry.wait,
+                "GET /gateway/bot failed, and is tried again"
+            );
+        })
+    }
 }
 
 #[cfg(not(feature = "discovery"))]
-fn ask(_config: &Config, _route: &Route) -> Result<GatewayBotInfo, Error> {
-    Err(Error::new(ErrorKind::Config, "discovery: this build has not the feature `discovery`"))
+impl Asker {
+    fn new(_config: &Config, _route: &Route) -> Self {
+        Self {}
+    }
+
+    pub(super) fn ask(&self, _within: Option<Duration>) -> Result<GatewayBotInfo, Error> {
+        Err(Error::new(ErrorKind::Config, "discovery: this build has not the feature `discovery`"))
+    }
 }

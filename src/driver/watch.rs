@@ -1,14 +1,18 @@
 //! What one core looks at for the whole engine, once a second: alarms of the budget, news of hosts,
-//! and the book on its disk.
+//! the book on its disk, and what Discord says of session starts meanwhile.
 //!
-//! It changes nothing: what it finds is told. Core 0 has it; a file is synced by a helper.
+//! It decides nothing: what it finds is told, or told to the budget and the gate. Core 0 has it;
+//! what blocks is done by a helper.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Time;
+use crate::config::Config;
 use crate::driver::book::Book;
+use crate::driver::core::Clock;
 use crate::driver::shared::Shared;
+use crate::driver::start::{Asker, OwnGate};
 use crate::driver::warning::Warning;
 use crate::shard::admission::Admission;
 use crate::shard::budget::Budget;
@@ -26,12 +30,29 @@ pub(super) struct Watch {
     admission: Arc<Admission>,
     book: Option<Book>,
     synced_at: Time,
+    refresh: Option<Refresh>,
+    /// All shards have been READY once: what the start had set aside is free.
+    started: bool,
+}
+
+/// Asks Discord again.
+pub(super) struct Refresh {
+    asker: Arc<Asker>,
+    own_gate: Arc<OwnGate>,
+    interval: Duration,
+    due: Time,
+    clock: Clock,
 }
 
 impl Watch {
-    pub(super) fn new(guards: &Guards, book: Option<Book>, now: Time) -> Self {
+    pub(super) fn new(
+        guards: &Guards,
+        book: Option<Book>,
+        refresh: Option<Refresh>,
+        now: Time,
+    ) -> Self {
         let (budget, admission) = (Arc::clone(&guards.budget), Arc::clone(&guards.admission));
-        Self { budget, admission, book, synced_at: now }
+        Self { budget, admission, book, synced_at: now, refresh, started: false }
     }
 
     /// Looks, and tells what there is.
@@ -44,6 +65,16 @@ impl Watch {
                 HostNews::Shut { .. } => tracing::warn!(target: "shardring::engine", "{news}"),
                 _ => tracing::info!(target: "shardring::engine", "{news}"),
             }
+        }
+        if !self.started && shared.is_ready() {
+            self.started = true;
+            self.budget.end_start();
+        }
+        if let Some(refresh) = &mut self.refresh
+            && now >= refresh.due
+        {
+            refresh.due = now + refresh.interval;
+            refresh.begin(&self.budget, shared);
         }
         let Some(book) = &self.book else { return };
         if now.since(self.synced_at) >= SYNC_INTERVAL {
@@ -59,3 +90,37 @@ impl Watch {
         }
     }
 }
+
+impl Refresh {
+    /// To be asked again, if it was asked at all.
+    pub(super) fn new(
+        asker: Option<Asker>,
+        own_gate: OwnGate,
+        config: &Config,
+        clock: Clock,
+    ) -> Option<Self> {
+        let interval = config.timeouts.discovery_refresh;
+        let (asker, own_gate) = (Arc::new(asker?), Arc::new(own_gate));
+        Some(Self { asker, own_gate, interval, due: clock.now() + interval, clock })
+    }
+
+    fn begin(&self, budget: &Arc<Budget>, shared: &Shared) {
+        let (asker, gate) = (Arc::clone(&self.asker), Arc::clone(&self.own_gate));
+        let (budget, clock) = (Arc::clone(budget), self.clock);
+        let ask = move || match asker.ask(Some(REFRESH_WITHIN)) {
+            Ok(info) => {
+                budget.refresh(info.session_start_limit, clock.now());
+                gate.set_max_concurrency(info.session_start_limit.max_concurrency);
+            }
+            Err(error) => {
+                let target = "GET /gateway/bot failed: session starts are counted without it";
+                tracing::warn!(target: "shardring::engine", %error, "{target}");
+            }
+        };
+        // Full: the next time will do.
+        let _ = shared.helpers.push(Box::new(ask));
+    }
+}
+
+/// How long a helper may be kept by one asking.
+const REFRESH_WITHIN: Duration = Duration::from_secs(10);

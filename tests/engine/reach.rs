@@ -3,10 +3,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use replay_gateway::GatewayHandle;
 use shardring::{
-    Config, ConfigBuilder, Engine, Error, ErrorKind, Intents, Roots, Stop, Token, Warning,
+    Config, ConfigBuilder, Engine, Error, ErrorKind, Intents, Roots, Stop, Timeouts, Token, Warning,
 };
 
 use crate::harness::{Recorder, Run, TOKEN, config, gateway};
@@ -96,6 +97,17 @@ fn a_token_that_the_rest_api_refuses_starts_nothing() {
     assert_eq!(error.kind(), ErrorKind::Token);
     assert!(!format!("{error} {error:?}").contains(TOKEN));
     assert_eq!(gateway.stats().connections, 1, "one question, and no connection after it");
+}
+
+#[test]
+fn discord_is_asked_again_while_the_engine_runs() {
+    let gateway = gateway(1).recommended_shards(1).spawn().unwrap();
+    let mut timeouts = Timeouts::default();
+    timeouts.discovery_refresh = Duration::from_millis(10);
+    let engine = start(from_rest("http", &gateway).timeouts(timeouts).build().unwrap()).unwrap();
+    let (stats, asked) = gateway.wait_for(Duration::from_secs(30), |stats| stats.http_requests > 2);
+    assert!(asked, "{stats:#?}");
+    engine.stop(Stop::EndSessions).unwrap();
 }
 
 #[test]
