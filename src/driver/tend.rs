@@ -158,6 +158,9 @@ impl<H: Handler> Core<H> {
         self.desk.stage.metrics.counters.pool_peak_len =
             self.desk.pool.counters().used_high_len as u64;
         let mut metrics = self.desk.stage.metrics.clone();
+        if let Some(watch) = &self.watch {
+            metrics.set_start(watch.metrics(now));
+        }
         for slot in &self.shards {
             metrics.push_shard(slot.shard.report(now, self.desk.stage.core));
         }

@@ -14,6 +14,7 @@ use crate::driver::core::Clock;
 use crate::driver::shared::Shared;
 use crate::driver::start::{Asker, OwnGate};
 use crate::driver::warning::Warning;
+use crate::metrics::StartMetrics;
 use crate::shard::admission::Admission;
 use crate::shard::budget::Budget;
 use crate::shard::hosts::HostNews;
@@ -53,6 +54,19 @@ impl Watch {
     ) -> Self {
         let (budget, admission) = (Arc::clone(&guards.budget), Arc::clone(&guards.admission));
         Self { budget, admission, book, synced_at: now, refresh, started: false }
+    }
+
+    /// What stands between the shards and Discord.
+    pub(super) fn metrics(&self, now: Time) -> StartMetrics {
+        let (total, remaining) = self.budget.total_and_remaining(now);
+        let admission = self.admission.state();
+        StartMetrics {
+            session_starts_remaining: remaining,
+            session_starts_total: total,
+            dials_waiting: admission.waiting,
+            dials_in_flight: admission.in_flight,
+            hosts_shut: admission.hosts_shut,
+        }
     }
 
     /// Looks, and tells what there is.

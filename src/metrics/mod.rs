@@ -239,6 +239,24 @@ pub struct Metrics {
     kinds: Box<[KindCounters; EventKind::COUNT]>,
     cores: Vec<CoreMetrics>,
     shards: Vec<ShardMetrics>,
+    start: Option<StartMetrics>,
+}
+
+/// What stands between the shards and Discord when they connect: the budget of session starts, and
+/// the admission of dials. Of the whole engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StartMetrics {
+    /// IDENTIFYs of the window that are left, the reserve among them.
+    pub session_starts_remaining: u32,
+    /// IDENTIFYs of a window.
+    pub session_starts_total: u32,
+    /// Shards that wait to dial.
+    pub dials_waiting: usize,
+    /// Connections that are being made.
+    pub dials_in_flight: usize,
+    /// Hosts that nobody dials but for probes.
+    pub hosts_shut: usize,
 }
 
 /// What one core counted.
@@ -315,6 +333,7 @@ impl Metrics {
             kinds: Box::new([KindCounters::default(); EventKind::COUNT]),
             cores: Vec::new(),
             shards: Vec::new(),
+            start: None,
         };
         assert!(metrics.heap_len() <= HEAP_LEN_MAX, "the metrics of a core outgrew their bound");
         metrics
@@ -336,6 +355,16 @@ impl Metrics {
     /// The cores, ascending: [`counters`](Self::counters) is their sum.
     pub fn cores(&self) -> &[CoreMetrics] {
         &self.cores
+    }
+
+    /// The budget of session starts and the admission of dials; `None` if the engine's first core
+    /// ended by a fault.
+    pub fn start(&self) -> Option<StartMetrics> {
+        self.start
+    }
+
+    pub(crate) fn set_start(&mut self, start: StartMetrics) {
+        self.start = Some(start);
     }
 
     /// The shards, ascending.
@@ -398,6 +427,7 @@ impl Metrics {
         self.cores.sort_by_key(|core| core.core);
         self.shards.extend(other.shards);
         self.shards.sort_by_key(|shard| shard.shard);
+        self.start = self.start.or(other.start);
     }
 
     /// Bytes of heap that recording uses. What [`shards`](Self::shards) and [`cores`](Self::cores)

@@ -16,7 +16,7 @@ use std::fmt::{self, Write};
 
 use families::{
     BUCKETS, BUILD, CORES, CORES_LEFT_OUT, COUNTERS, DISCONNECTS, EACH_SHARD, KINDS, LATENCIES,
-    PAUSED, POOL_PEAK, QUANTILE, QUANTILES, SHARDS, SHARDS_LEFT_OUT, SHARDS_MAX, STATES,
+    PAUSED, POOL_PEAK, QUANTILE, QUANTILES, SHARDS, SHARDS_LEFT_OUT, SHARDS_MAX, START, STATES,
     state_index,
 };
 use text::{Label, Page};
@@ -42,6 +42,12 @@ pub(super) fn write(metrics: &Metrics, out: &mut impl Write) -> fmt::Result {
         page.single(family, value(&metrics.counters))?;
     }
     page.single(&POOL_PEAK, metrics.counters.pool_peak_len)?;
+    for (family, value) in START {
+        page.family(family)?;
+        if let Some(start) = metrics.start() {
+            page.sample(&[], value(&start))?;
+        }
+    }
     page.family(&DISCONNECTS)?;
     for (cause, count) in Cause::NAMES.iter().zip(metrics.counters.disconnects) {
         page.sample(&[("cause", cause)], count)?;

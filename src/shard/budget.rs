@@ -184,8 +184,14 @@ impl Budget {
 
     /// How many IDENTIFYs are left in the window, the reserve among them.
     pub fn remaining(&self, now: Time) -> u32 {
+        self.total_and_remaining(now).1
+    }
+
+    /// How many IDENTIFYs a window has, and how many of them are left, the reserve among them.
+    pub fn total_and_remaining(&self, now: Time) -> (u32, u32) {
         let inner = self.lock();
-        self.rules(&inner).total.saturating_sub(self.ledger.state(now).counted)
+        let total = self.rules(&inner).total;
+        (total, total.saturating_sub(self.ledger.state(now).counted))
     }
 
     /// The next alarm, if there is one.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::text::Family;
 use super::text::Type::{self, Counter, Gauge, Histogram, Info};
-use crate::metrics::{CoreMetrics, Counters, KindCounters, Latency, Metrics, ShardMetrics};
+use crate::metrics::{
+    CoreMetrics, Counters, KindCounters, Latency, Metrics, ShardMetrics, StartMetrics,
+};
 use crate::shard::notice::State;
 
 pub(super) const BUILD: Family = family(Info, "shardring_build", "", "The library's version.");
@@ -63,6 +65,23 @@ pub(super) const POOL_PEAK: Family = family(
     "bytes",
     "Most that the pool for unfinished messages of any core held since the start.",
 );
+
+/// A value of the start's guards.
+pub(super) type OfStart = fn(&StartMetrics) -> u64;
+
+#[rustfmt::skip]
+pub(super) const START: &[(Family, OfStart)] = &[
+    (gauge("shardring_session_starts_remaining",
+        "IDENTIFYs that are left in Discord's window, the reserve among them."),
+        |s| s.session_starts_remaining.into()),
+    (gauge("shardring_session_starts_limit",
+        "IDENTIFYs of a window."), |s| s.session_starts_total.into()),
+    (gauge("shardring_dials_waiting", "Shards that wait to dial."), |s| s.dials_waiting as u64),
+    (gauge("shardring_dials_in_flight",
+        "Connections that are being made."), |s| s.dials_in_flight as u64),
+    (gauge("shardring_hosts_shut",
+        "Hosts that nobody dials but for probes."), |s| s.hosts_shut as u64),
+];
 
 pub(super) const DISCONNECTS: Family =
     family(Counter, "shardring_disconnects", "", "Connections that ended, by cause.");
@@ -328,6 +347,11 @@ pub(super) const EACH_SHARD: &[(Family, OfShard)] = &[
 
 const fn family(kind: Type, name: &'static str, unit: &'static str, help: &'static str) -> Family {
     Family { name, kind, unit, help }
+}
+
+/// A gauge without a unit.
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    family(Gauge, name, "", help)
 }
 
 /// A counter without a unit.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::strict::{Sample, find, read, value};
 use super::text::{Family, Page, Type};
 use super::*;
-use crate::metrics::{Counters, RoundTrips};
+use crate::metrics::{Counters, RoundTrips, StartMetrics};
 use crate::model::EventKind;
 use crate::shard::notice::State;
 
@@ -64,7 +64,7 @@ fn every_counter_of_the_engine_is_in_the_output() {
         .flat_map(|family| family.samples.iter().map(|sample| sample.value as u64))
         .collect();
     // Those of `counters`: each value stands there once.
-    for value in (101..=123).chain(201..201 + Cause::COUNT as u64) {
+    for value in (101..=123).chain(201..201 + Cause::COUNT as u64).chain(301..=305) {
         assert!(values.contains(&value), "{value} is not in the output");
     }
 }
@@ -210,6 +210,13 @@ fn sample() -> Metrics {
         commands: 123,
         disconnects,
     };
+    metrics.set_start(StartMetrics {
+        session_starts_remaining: 301,
+        session_starts_total: 302,
+        dials_waiting: 303,
+        dials_in_flight: 304,
+        hosts_shut: 305,
+    });
     for latency in [
         &mut metrics.receive_to_callback,
         &mut metrics.decode,
