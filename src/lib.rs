@@ -8,7 +8,7 @@
 //! ```no_run
 //! use shardring::model::ChannelId;
 //! use shardring::{Config, Context, Engine, Event, EventKind, Handler, Intents, Interest, Link};
-//! use shardring::{ShardId, Shards, Token};
+//! use shardring::{ShardId, Token};
 //!
 //! struct Bot {
 //!     seen: u64,
@@ -36,9 +36,8 @@
 //!     let intents = Intents::GUILDS | Intents::GUILD_MESSAGES | Intents::MESSAGE_CONTENT;
 //!     let config = Config::builder(Token::from_env("DISCORD_TOKEN")?, intents)
 //!         .interest(Interest::typed([EventKind::MessageCreate]))
-//!         .shards(Shards::range(0..64, 64))
-//!         .gateway_url("ws://127.0.0.1:8080") // no TLS yet: see "What is not there yet"
-//!         .build()?;
+//!         .book("/var/lib/my-bot/session-starts") // counts IDENTIFYs over restarts
+//!         .build()?; // as many shards as Discord recommends
 //!     let engine = Engine::start(config, |_core| Ok(Bot { seen: 0 }))?; // one handler per core
 //!     engine.handle().ready().wait()?;
 //!     engine.join()
@@ -53,7 +52,11 @@
 //! 1. **Start.** [`Config::builder`] takes the token and the intents, and checks every value in
 //!    [`build`](ConfigBuilder::build), before anything runs. [`Engine::start`] pins one thread to
 //!    each core, makes a handler on each by the factory, and returns when all run; what the machine
-//!    does not allow (io_uring, descriptors, locked memory) is an error with its cure.
+//!    does not allow (io_uring, descriptors, locked memory) is an error with its cure. Before that
+//! it
+//!    asks `GET /gateway/bot` for the address, the number of shards and the session start limit,
+//! and
+//!    refuses a start that would use up the bot's IDENTIFYs.
 //! 2. **Ready.** Shards connect after that, as fast as the session start limit allows
 //!    ([`max_concurrency`](ConfigBuilder::max_concurrency)). [`Handle::ready`] resolves when each
 //!    has been READY once. Like every [`Receipt`] it is a future on any executor, and it can be
@@ -150,22 +153,44 @@
 //! histograms, counters in all and by kind, and each shard with the age of its last
 //! acknowledgement. See [`metrics`].
 //!
+//! # Reaching Discord
+//!
+//! TLS with certificates always verified ([`Roots`]), HTTP and SOCKS proxies ([`Proxy`]), discovery
+//! ([`ConfigBuilder::discovery`]), zlib-stream and zstd-stream ([`Compression`]), happy eyeballs
+//! and shared look-ups. `docs/connecting.md` of the repository has all of it, with a table of what
+//! you may see and what to do.
+//!
+//! **The identify budget.** Discord resets the token of a bot that identifies too often. Every
+//! IDENTIFY is counted before its bytes can leave, over processes and restarts where there is a
+//! [`book`](ConfigBuilder::book); a start that the rest of the day does not cover is refused; a
+//! reserve is kept; [`Handle::warnings`] tells long before it is reached, and [`Engine::forecast`]
+//! what a start costs. Several processes of one host share turns by the same file; a cluster brings
+//! its own [`IdentifyGate`] and [`StartLedger`].
+//!
+//! **Storms.** Dials of all shards pass one admission: few at a time, the oldest sessions first,
+//! and a host that fails is avoided by all, the sessions kept.
+//!
+//! **Features.** `driver`, `tls`, `zstd` and `discovery` are on by default; `aws-lc-rs` takes that
+//! crypto library instead of ring.
+//!
+//! **Log.** Each change of a shard's state is a [`tracing`](https://docs.rs/tracing) event with
+//! shard, session and cause; none is made per event, and none holds the token or a payload.
+//!
 //! # What is not there yet
 //!
-//! TLS (so a bot needs a local proxy that speaks it: only `ws://` is accepted), zstd,
-//! `GET /gateway/bot` (give [`shards`](ConfigBuilder::shards) and
-//! [`max_concurrency`](ConfigBuilder::max_concurrency) yourself), HTTP proxies, sessions handed
-//! over to another process, and typed forms of the kinds that are not in [`EventSet::TYPED`]. There
-//! is no REST client, no cache and no command framework, and there will be none.
+//! Sessions handed over to another process, and typed forms of the kinds that are not in
+//! [`EventSet::TYPED`]. There is no REST client, no cache and no command framework, and there will
+//! be none.
 //!
 //! # The map
 //!
 //! Payload is pushed down one corridor; orders to the world are pulled out of it:
 //!
 //! ```text
-//! socket ─ driver ─▶ shard ─▶ wire: WebSocket frame → inflate ─▶ decode: envelope → tape → arena
-//!                      ▲                                                    └─▶ Handler::on_event
-//! commands ────────────┘  session · heartbeat · identify gate · outbox · close codes
+//! socket ─ driver ─ wire: proxy, TLS ─▶ shard ─▶ wire: frame → inflate ─▶ decode: tape → arena
+//!                                         ▲                                  └─▶ Handler::on_event
+//! commands ───────────────────────────────┘  session · heartbeat · outbox · close codes
+//!                                            admission · budget · identify gate, for all shards
 //! ```
 //!
 //! | room | what it does | I/O |
@@ -174,9 +199,11 @@
 //! | [`command`] | what a bot may say, and its JSON text | no |
 //! | [`model`] | Discord's objects and events as data; THE list of events | no |
 //! | [`metrics`] | what a core counted and timed; merging | no |
-//! | [`wire`] | bytes to payload text and back: upgrade, frames, inflate | no |
+//! | [`wire`] | bytes to payload text and back: proxies, TLS, upgrade, frames, inflate | no |
 //! | [`decode`] | text to tape to values, in scratch that a core lends | no |
-//! | [`shard`] | the protocol of one shard, and the spine | no |
+//! | [`shard`] | the protocol of one shard, and the spine; what all shards share of it | no |
+//! | [`discovery`] | `GET /gateway/bot`: its retries, its answer, the plan of shards | the asking |
+//! | `trust` | whose certificates are believed | reads the store |
 //! | [`clock`] | what time it is and what is random: arguments, always | no |
 //! | `driver` | threads, pinning, io_uring, [`Engine`], [`Handle`] | all of it |
 //!
@@ -187,7 +214,8 @@
 //! # Further
 //!
 //! `README.md` has the machine's limits (kernel, seccomp, rlimits), the replay gateway, the load
-//! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `metrics`.
+//! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `metrics`,
+//! `openmetrics`.
 //! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]

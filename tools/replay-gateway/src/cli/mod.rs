@@ -1,5 +1,5 @@
-//! The program: flags to a [`Config`], the listening line, and the report at the end. Another
-//! binary may call [`main`] to become a gateway (load-test re-executes itself so).
+//! The program: flags to a [`Config`](crate::Config), the listening line, and the report at the
+//! end. Another binary may call [`main`] to become a gateway (load-test re-executes itself so).
 
 #![allow(clippy::print_stdout)] // a program prints
 
