@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Config, Cores, DEFAULT_GATEWAY_URL, Intents, Interest, Limits, ProxyChoice, Shards, Timeouts,
+    Config, Cores, DEFAULT_GATEWAY_URL, Given, Intents, Interest, Limits, ProxyChoice, Shards,
+    Timeouts,
 };
 use crate::command::UpdatePresence;
 use crate::discovery::DEFAULT_REST_BASE;
@@ -28,8 +29,8 @@ pub struct ConfigBuilder {
     intents: Intents,
     interest: Interest,
     shards: Option<Shards>,
-    gateway_url: Option<String>,
-    rest_base: Option<String>,
+    gateway_url: Option<Given>,
+    rest_base: Option<Given>,
     discovers: Option<bool>,
     any_total: bool,
     #[cfg(feature = "tls")]
@@ -97,14 +98,14 @@ impl ConfigBuilder {
     /// (a replay gateway, a proxy on this machine); the query gets `v`, `encoding` and `compress`.
     /// Default: what [discovery](Self::discovery) says, or [`DEFAULT_GATEWAY_URL`] without it.
     pub fn gateway_url(mut self, url: impl Into<String>) -> Self {
-        self.gateway_url = Some(url.into());
+        self.gateway_url = Some(Given(url.into()));
         self
     }
 
     /// Where the REST API is: `http[s]://host[:port]/path`, the version included. Default
     /// [`DEFAULT_REST_BASE`].
     pub fn rest_base(mut self, base: impl Into<String>) -> Self {
-        self.rest_base = Some(base.into());
+        self.rest_base = Some(Given(base.into()));
         self
     }
 
@@ -287,7 +288,7 @@ impl ConfigBuilder {
             shards,
             gateway_url,
             gateway_url_given,
-            rest_base: self.rest_base.unwrap_or_else(|| DEFAULT_REST_BASE.to_owned()),
+            rest_base: self.rest_base.unwrap_or_else(|| Given(DEFAULT_REST_BASE.to_owned())),
             discovers,
             any_total: self.any_total,
             #[cfg(feature = "tls")]
@@ -317,7 +318,7 @@ impl ConfigBuilder {
                         or switch discovery off";
             return refuse(rule.to_owned());
         }
-        let given = self.gateway_url.as_deref().unwrap_or(DEFAULT_GATEWAY_URL);
+        let given = self.gateway_url.as_ref().map_or(DEFAULT_GATEWAY_URL, |given| &given.0);
         match GatewayUrl::parse(given) {
             Ok(url) if url.is_secure() && cfg!(not(feature = "tls")) => refuse(format!(
                 "gateway_url: {url} asks for TLS, and this build has not the feature `tls`"

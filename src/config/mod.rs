@@ -9,6 +9,7 @@ mod interest;
 mod limits;
 mod shards;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Config {
     pub(crate) gateway_url: GatewayUrl,
     /// The gateway's address was given: what discovery says does not replace it.
     pub(crate) gateway_url_given: bool,
-    pub(crate) rest_base: String,
+    pub(crate) rest_base: Given,
     /// Whether `GET /gateway/bot` is asked before the start.
     pub(crate) discovers: bool,
     /// A large bot's total need not be a multiple of what Discord recommends.
@@ -83,6 +84,20 @@ impl Config {
     /// The shards that will run: none yet where as many are wanted as Discord recommends.
     pub fn shards(&self) -> &Shards {
         &self.shards
+    }
+}
+
+/// An address as it was given, unchecked: if a user or password may stand in there, `Debug` does
+/// not repeat it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Given(pub(crate) String);
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.contains('@') {
+            true => f.write_str("(holds a user or password)"),
+            false => self.0.fmt(f),
+        }
     }
 }
 

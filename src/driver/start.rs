@@ -159,10 +159,10 @@ pub(super) struct Asker {
 impl Asker {
     fn new(config: &Config, route: &Route) -> Self {
         let mut discovery = crate::discovery::Discovery::new(config.token.clone())
-            .rest_base(&config.rest_base)
+            .rest_base(&config.rest_base.0)
             .roots(config.roots.clone());
         // The proxy is chosen as it is for a gateway at that address.
-        let as_gateway = config.rest_base.replacen("http", "ws", 1);
+        let as_gateway = config.rest_base.0.replacen("http", "ws", 1);
         if let Ok(url) = GatewayUrl::parse(&as_gateway)
             && let Some(proxy) = route.proxy_for(&url)
         {

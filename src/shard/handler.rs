@@ -165,7 +165,7 @@ pub enum Link<'a> {
         /// What Discord said, and what to do.
         refusal: Refusal,
     },
-    /// READY names no guild: the bot is in none, or none falls to this shard (the total is larger
+    /// READY names no guild, which follows [`Link::Ready`]: the bot is in none, or none falls to this shard (the total is larger
     /// than it need be).
     NoGuilds,
 }
@@ -183,6 +183,7 @@ impl<'a> Link<'a> {
         match notice {
             Notice::Connected { .. } => Self::Connected,
             Notice::Ready { session_id } => Self::Ready { session_id },
+            Notice::NoGuilds => Self::NoGuilds,
             Notice::Resumed { replayed } => Self::Resumed { replayed: *replayed },
             Notice::Disconnected { cause } => Self::Disconnected { cause: *cause, wire },
             Notice::Reconnecting { cause, after, resume } => {

@@ -106,6 +106,8 @@ pub enum Notice {
         /// Its id.
         session_id: Box<str>,
     },
+    /// And READY named no guild. Follows [`Notice::Ready`].
+    NoGuilds,
     /// The session goes on.
     Resumed {
         /// How many missed dispatches came before RESUMED.

@@ -6,9 +6,9 @@ use crate::config::Delivery;
 use crate::decode::{DecodeError, Root};
 use crate::model::EventKind;
 use crate::shard::desk::Delivered;
-use crate::shard::handler::{Handler, Link};
+use crate::shard::handler::Handler;
 use crate::shard::session::Session;
-use crate::shard::{Desk, Shard, trace};
+use crate::shard::{Desk, Shard};
 use crate::wire::GatewayUrl;
 
 impl Shard {
@@ -25,7 +25,6 @@ impl Shard {
         if delivery == Delivery::Raw {
             desk.deliver_raw(session, delivered)?;
         }
-        let mut is_empty = false;
         let is_secure = self.common.main_url.is_secure();
         // From TLS nobody is led into the clear. And where the gateway is spoken to in the clear,
         // something on this machine stands for it, which is to be resumed at, too.
@@ -33,11 +32,13 @@ impl Shard {
             |url: &&str| GatewayUrl::parse(url).is_ok_and(|url| url.is_secure() == is_secure);
         let learn = |session: &mut Session, root: &Root<'_>| {
             let data = root.json();
-            is_empty = data.get("guilds").is_some_and(|guilds| guilds.is_empty());
             let session_id = data.get("session_id").and_then(|id| id.as_str());
             let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
             let resume_url = resume_url.filter(is_alike);
             session.ready(now, session_id.unwrap_or(""), resume_url);
+            if data.get("guilds").is_some_and(|guilds| guilds.is_empty()) {
+                session.no_guilds();
+            }
         };
         let keeps_text = delivery == Delivery::RawAndTyped;
         let wanted = matches!(delivery, Delivery::Typed | Delivery::RawAndTyped);
@@ -48,9 +49,6 @@ impl Shard {
         if read.is_err() {
             // A session that nobody can name cannot be resumed: the session machine gives it up.
             session.ready(now, "", None);
-        } else if is_empty {
-            trace::no_guilds(session.shard());
-            desk.stage.link(session, now, Link::NoGuilds);
         }
         read
     }

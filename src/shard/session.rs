@@ -317,6 +317,13 @@ impl Session {
         self.notice(Notice::Ready { session_id: session_id.into() });
     }
 
+    /// READY named no guild; after [`ready`](Self::ready).
+    pub fn no_guilds(&mut self) {
+        if self.state == State::Active {
+            self.notice(Notice::NoGuilds);
+        }
+    }
+
     /// RESUMED, after its [`dispatch`](Self::dispatch).
     pub fn resumed(&mut self, now: Time) {
         if self.state != State::Resuming {

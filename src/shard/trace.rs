@@ -5,7 +5,6 @@
 
 use tracing::{Level, debug, enabled, error, info, warn};
 
-use crate::shard::id::ShardId;
 use crate::shard::notice::Notice;
 use crate::shard::refusal::Refusal;
 use crate::shard::session::Session;
@@ -24,6 +23,10 @@ pub(super) fn notice(session: &Session, notice: &Notice, wire: Option<WireError>
         }
         Notice::Ready { session_id } => {
             info!(target: TARGET, shard, session = %session_id, "ready");
+        }
+        Notice::NoGuilds => {
+            let total = session.shard().total;
+            warn!(target: TARGET, shard, session = id, total, "no guild falls to this shard");
         }
         Notice::Resumed { replayed } => {
             info!(target: TARGET, shard, session = id, replayed, "resumed");
@@ -63,12 +66,6 @@ pub(super) fn notice(session: &Session, notice: &Notice, wire: Option<WireError>
 /// Discord refuses a shard for good.
 pub(super) fn refused(refusal: &Refusal) {
     error!(target: TARGET, shard = refusal.shard.id, %refusal, "refused for good");
-}
-
-/// READY named no guild.
-pub(super) fn no_guilds(shard: ShardId) {
-    let ShardId { id, total } = shard;
-    warn!(target: TARGET, shard = id, total, "no guild falls to this shard");
 }
 
 const TARGET: &str = "shardring::shard";

@@ -1,9 +1,11 @@
 //! The engine on a real ring against the replay gateway: what a user sees, and the ledger whole.
 
 mod bad_input;
+mod budget;
 mod faults;
 mod harness;
 mod life;
+mod outcomes;
 mod proxies;
 mod reach;
 mod secure;
