@@ -23,12 +23,7 @@ impl Shard {
         let main = &self.common.main_url;
         let url = match target {
             Target::Main => None,
-            // A place that asks for TLS is reached by the main address, which stands for it.
-            Target::Resume => self
-                .session
-                .resume_url()
-                .and_then(|url| GatewayUrl::parse(url).ok())
-                .filter(|url| !url.is_secure()),
+            Target::Resume => self.session.resume_place(),
         };
         let url = match url {
             Some(url) => url.with_query(self.common.compression),

@@ -14,6 +14,7 @@ use crate::shard::close::{Cause, LinkEnd};
 use crate::shard::hosts::{HostFailure, HostName};
 use crate::shard::identify::{ASK_AGAIN, Ticket, Turn};
 use crate::shard::notice::{Order, State};
+use crate::wire::GatewayUrl;
 
 /// Where the session stands with the gate.
 #[derive(Debug)]
@@ -99,9 +100,19 @@ impl Session {
     }
 
     fn route(&self) -> Route {
-        let resume_url = self.resume_url.as_deref().filter(|_| self.session_id.is_some());
-        let resume = resume_url.filter(|_| !self.avoid_resume_host).and_then(HostName::parse);
+        let is_wanted = self.session_id.is_some() && !self.avoid_resume_host;
+        let resume = self.resume_place().filter(|_| is_wanted).map(|url| HostName::of(&url));
         Route { main: HostName::parse(&self.settings.main_url).unwrap_or_default(), resume }
+    }
+
+    /// Where READY said that the session is to be resumed: only if that place is spoken to as the
+    /// main one is. A gateway reached by TLS cannot have the token sent in the clear; and one that
+    /// is reached without (a proxy of the user's own, which passes Discord's READY on) stands for
+    /// what is behind it.
+    pub(crate) fn resume_place(&self) -> Option<GatewayUrl> {
+        let url = GatewayUrl::parse(self.resume_url.as_deref()?).ok()?;
+        let main = GatewayUrl::parse(&self.settings.main_url).ok();
+        main.is_none_or(|main| main.is_secure() == url.is_secure()).then_some(url)
     }
 
     /// The connection's making is over; of what is given up before it began, nothing is said.
