@@ -53,10 +53,8 @@
 //!    [`build`](ConfigBuilder::build), before anything runs. [`Engine::start`] pins one thread to
 //!    each core, makes a handler on each by the factory, and returns when all run; what the machine
 //!    does not allow (io_uring, descriptors, locked memory) is an error with its cure. Before that
-//! it
-//!    asks `GET /gateway/bot` for the address, the number of shards and the session start limit,
-//! and
-//!    refuses a start that would use up the bot's IDENTIFYs.
+//!    it asks `GET /gateway/bot` for the address, the number of shards and the session start
+//!    limit, and refuses a start that would use up the bot's IDENTIFYs.
 //! 2. **Ready.** Shards connect after that, as fast as the session start limit allows
 //!    ([`max_concurrency`](ConfigBuilder::max_concurrency)). [`Handle::ready`] resolves when each
 //!    has been READY once. Like every [`Receipt`] it is a future on any executor, and it can be

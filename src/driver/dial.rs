@@ -1,7 +1,7 @@
 //! From a shard's order to dial to a connection: the proxy or the host, its name, its addresses, a
 //! TCP connect on the ring for each that is tried, and of those the first that answers.
 //!
-//! Names are resolved by the helper threads, never on a core; which address is tried when is
+//! Names are resolved by threads of their own, never on a core; which address is tried when is
 //! `eyeballs`' affair, which host and when the session's. Part of [`Core`].
 
 use std::cmp::Reverse;
@@ -78,7 +78,7 @@ impl<H: Handler> Core<H> {
             // Closed: the engine has stopped, and nobody dials any more.
             let _ = mailbox.push_internal(Mail::Resolved { local, dial: id, addresses });
         });
-        if self.shared.helpers.push(job).is_err() {
+        if self.shared.resolvers.push(job).is_err() {
             self.end_link(local, LinkEnd::Unreachable);
         }
     }

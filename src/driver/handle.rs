@@ -148,6 +148,7 @@ impl Handle {
 
     pub(crate) fn close(&self) {
         self.shared.helpers.close();
+        self.shared.resolvers.close();
         self.shared.stopped();
     }
 

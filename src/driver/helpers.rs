@@ -1,8 +1,10 @@
 //! A few threads for work that blocks: DNS, files, what a handler hands over.
 //!
 //! They are started before any core is pinned, so they keep the process's own affinity mask and
-//! do not fight for a ring's core. Invariant: at most `len_max` jobs wait; full is an answer.
-//! Cores and handles push; nobody waits here.
+//! do not fight for a ring's core. An engine has two pools: names are resolved apart from the rest,
+//! as a resolver that does not answer blocks for half a minute, and a handler's job for as long as
+//! it likes; neither may hold up the other. Invariant: at most `len_max` jobs wait; full is an
+//! answer. Cores and handles push; nobody waits here.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, ErrorKind};
+
+/// Names that are looked up at a time: a gateway's hosts are few, and an answer serves all who
+/// wait.
+const RESOLVERS: usize = 4;
+/// Look-ups that may wait: beyond those of the dials under way, only such whose dial was given up.
+const LOOK_UPS_LEN_MAX: usize = 4096;
 
 /// A job: runs once, on some helper thread.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -32,8 +40,17 @@ struct State {
 }
 
 impl Helpers {
-    /// Starts the threads with the caller's own affinity mask.
+    /// Starts the threads with the caller's own affinity mask, for what a handler hands over.
     pub(crate) fn start(threads: usize, len_max: usize) -> Result<Self, Error> {
+        Self::start_named("shardring-help", threads, len_max)
+    }
+
+    /// The same for look-ups of names alone.
+    pub(crate) fn start_resolvers() -> Result<Self, Error> {
+        Self::start_named("shardring-name", RESOLVERS, LOOK_UPS_LEN_MAX)
+    }
+
+    fn start_named(name: &str, threads: usize, len_max: usize) -> Result<Self, Error> {
         let queue = Arc::new(Queue {
             state: Mutex::new(State { jobs: VecDeque::new(), open: true }),
             changed: Condvar::new(),
@@ -43,7 +60,7 @@ impl Helpers {
         for index in 0..threads {
             let queue = Arc::clone(&queue);
             let thread = std::thread::Builder::new()
-                .name(format!("shardring-help-{index}"))
+                .name(format!("{name}-{index}"))
                 .spawn(move || queue.run())
                 .map_err(|error| {
                     Error::new(ErrorKind::Thread, format!("cannot start a helper thread: {error}"))

@@ -98,7 +98,9 @@ impl Engine {
         system::ensure_descriptors(config.shards.ids().len())?;
         // Before anything is pinned: helpers keep the mask of the process.
         let helpers = Helpers::start(config.limits.helper_threads, config.limits.blocking_len_max)?;
-        let shared = Arc::new(Shared::new(helpers, config.shards.ids().len(), cpus.len()));
+        let resolvers = Helpers::start_resolvers()?;
+        let shards_len = config.shards.ids().len();
+        let shared = Arc::new(Shared::new(helpers, resolvers, shards_len, cpus.len()));
         let mailboxes: Arc<[Arc<Mailbox>]> =
             cpus.iter().map(|_| Arc::new(Mailbox::new(config.limits.mailbox_len_max))).collect();
         let handle = Handle::new(Arc::clone(&mailboxes), Arc::clone(&shared), &config);

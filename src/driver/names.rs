@@ -1,4 +1,4 @@
-//! What names stand for: asked of the system's resolver, on the helper threads only, and remembered
+//! What names stand for: asked of the system's resolver, on threads for that alone, and remembered
 //! for a few seconds.
 //!
 //! When a thousand shards reconnect at once they ask for the same few names: one look-up serves

@@ -108,6 +108,11 @@ impl<H: Handler> Core<H> {
                 return Some(LinkEnd::Wire); // The pool's hard bound.
             }
             if ended {
+                // Not to wait for TCP's end: a server may leave that to us.
+                if link.backlog.is_empty() {
+                    return Some(LinkEnd::Eof);
+                }
+                link.ending = Some(LinkEnd::Eof);
                 break;
             }
             bytes = &mut bytes[taken..];

@@ -16,6 +16,8 @@ use crate::metrics::Metrics;
 /// Shared by all threads of an engine.
 pub(crate) struct Shared {
     pub(crate) helpers: Helpers,
+    /// Who look names up.
+    pub(crate) resolvers: Helpers,
     pub(crate) names: Names,
     state: Mutex<State>,
 }
@@ -44,9 +46,10 @@ const WARNINGS_LEN_MAX: usize = 64;
 const WAITERS_MAX: usize = 1024;
 
 impl Shared {
-    pub(crate) fn new(helpers: Helpers, shards: usize, cores: usize) -> Self {
+    pub(crate) fn new(helpers: Helpers, resolvers: Helpers, shards: usize, cores: usize) -> Self {
         Self {
             helpers,
+            resolvers,
             names: Names::default(),
             state: Mutex::new(State {
                 unready: shards,
@@ -210,7 +213,8 @@ mod tests {
 
     #[test]
     fn who_waits_for_ready_hears_of_a_core_that_is_gone() {
-        let shared = Shared::new(Helpers::start(1, 1).unwrap(), 2, 2);
+        let shared =
+            Shared::new(Helpers::start(1, 1).unwrap(), Helpers::start(1, 1).unwrap(), 2, 2);
         let before = shared.ready();
         shared.raise(Error::new(ErrorKind::CoreFailed, "gone"));
         shared.core_ended(); // The other core runs on.

@@ -23,7 +23,7 @@ impl Shard {
         let main = &self.common.main_url;
         let url = match target {
             Target::Main => None,
-            Target::Resume => self.session.resume_url().and_then(|url| GatewayUrl::parse(url).ok()),
+            Target::Resume => self.session.resume_place(),
         };
         let url = match url {
             Some(url) => url.with_query(self.common.compression),

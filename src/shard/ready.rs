@@ -9,7 +9,6 @@ use crate::shard::desk::Delivered;
 use crate::shard::handler::Handler;
 use crate::shard::session::Session;
 use crate::shard::{Desk, Shard};
-use crate::wire::GatewayUrl;
 
 impl Shard {
     /// READY: the session learns its id and where to resume, wanted or not; then the handler
@@ -25,16 +24,10 @@ impl Shard {
         if delivery == Delivery::Raw {
             desk.deliver_raw(session, delivered)?;
         }
-        let is_secure = self.common.main_url.is_secure();
-        // From TLS nobody is led into the clear. And where the gateway is spoken to in the clear,
-        // something on this machine stands for it, which is to be resumed at, too.
-        let is_alike =
-            |url: &&str| GatewayUrl::parse(url).is_ok_and(|url| url.is_secure() == is_secure);
         let learn = |session: &mut Session, root: &Root<'_>| {
             let data = root.json();
             let session_id = data.get("session_id").and_then(|id| id.as_str());
             let resume_url = data.get("resume_gateway_url").and_then(|url| url.as_str());
-            let resume_url = resume_url.filter(is_alike);
             session.ready(now, session_id.unwrap_or(""), resume_url);
             if data.get("guilds").is_some_and(|guilds| guilds.is_empty()) {
                 session.no_guilds();

@@ -77,7 +77,9 @@ impl Channel {
         Ok(Self { tunnel: tunnel.map(Box::new), tls })
     }
 
-    /// Whether what is sealed is on its way to the WebSocket's other end.
+    /// Whether what is sealed is on its way to the WebSocket's other end: if so,
+    /// [`seal`](Self::seal) takes all it is given. Once open a channel stays so, but for TLS 1.2
+    /// while a handshake message of the server's is not whole.
     pub fn is_open(&self) -> bool {
         self.tunnel.is_none() && self.tls.as_ref().is_none_or(|tls| tls.is_open())
     }

@@ -184,7 +184,8 @@ impl Tls {
 
     pub(super) fn is_open(&self) -> bool {
         match &self.stage {
-            Stage::Session(session) => session.is_open(),
+            // rustls must not be asked while a handshake message waits for its next record.
+            Stage::Session(session) => session.is_open() && self.kept_len == 0,
             Stage::Records(_) => true,
             Stage::Broken => false,
         }
@@ -253,9 +254,7 @@ impl Tls {
     }
 
     fn may_seal(&self) -> bool {
-        // rustls must not be asked while a handshake message waits for its next record.
-        let is_able = self.kept_len == 0 || matches!(self.stage, Stage::Records(_));
-        self.is_open() && is_able && !self.is_over
+        self.is_open() && !self.is_over
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) {

@@ -2,12 +2,13 @@
 //! where it cannot.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use replay_gateway::GatewayHandle;
+use replay_gateway::{Cut, GatewayHandle, ResumeUrl};
 use shardring::{
-    Config, ConfigBuilder, Engine, Error, ErrorKind, Intents, Roots, Stop, Timeouts, Token, Warning,
+    Config, ConfigBuilder, Context, Engine, Error, ErrorKind, Event, Handler, Intents, Limits,
+    Link, Roots, Stop, Timeouts, Token, Warning,
 };
 
 use crate::harness::{Recorder, Run, TOKEN, config, gateway};
@@ -44,6 +45,44 @@ fn a_name_with_addresses_of_both_families_is_reached_by_the_one_that_answers() {
     let run = Run::join_shards(4, gateway, |config| config.gateway_url(url));
     run.until("all are ready", |_, stats| stats.sessions == 4);
     assert!(run.log().links.iter().all(|(_, link)| !link.starts_with("Disconnected")));
+    run.stop().unwrap();
+}
+
+/// Takes the helper threads for itself at READY, until the gate is opened.
+struct Hog(Recorder, Arc<Barrier>);
+
+impl Handler for Hog {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        self.0.on_event(cx, event);
+    }
+
+    fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
+        if let Link::Ready { .. } = link {
+            let gate = Arc::clone(&self.1);
+            assert!(cx.spawn_blocking(move || drop(gate.wait())));
+        }
+        self.0.on_link(cx, link);
+    }
+}
+
+#[test]
+fn a_name_is_resolved_while_jobs_of_the_handlers_block_every_helper() {
+    // The session's own host is of no use, so the main one is resolved for the RESUME too.
+    let gateway = gateway(1).resume_url(ResumeUrl::Custom("nowhere".into())).spawn().unwrap();
+    let mut limits = Limits::default();
+    limits.helper_threads = 1;
+    let url = format!("ws://localhost:{}", gateway.addr().port());
+    let config = config(1, &url).limits(limits).build().unwrap();
+    let (log, opened) = (Arc::default(), Arc::new(Barrier::new(2)));
+    let handlers = (Arc::clone(&log), Arc::clone(&opened));
+    let engine = Engine::start(config, move |_| {
+        Ok(Hog(Recorder(Arc::clone(&handlers.0)), Arc::clone(&handlers.1)))
+    });
+    let run = Run { gateway, engine: engine.unwrap(), log };
+    run.until_link(0, "Ready");
+    run.gateway.cut_all(Cut::Reset);
+    run.until("it is back", |_, stats| stats.resumes == 1);
+    opened.wait();
     run.stop().unwrap();
 }
 

@@ -1,9 +1,17 @@
 //! The engine over TLS, on a real ring: the right certificate, every wrong one, resumption, and
 //! what TLS can meet in the midst of the traffic.
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use replay_gateway::{Action, Certificate, Cut, Fault, TlsConfig, TlsFault, TlsVersions, When};
+use replay_gateway::{
+    Action, Certificate, Cut, Fault, Host, Outage, ResumeUrl, TlsConfig, TlsFault, TlsVersions,
+    When,
+};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection};
 use shardring::{Compression, Limits, Roots};
 
 use crate::harness::{COMPRESSIONS, Run, gateway, traffic};
@@ -80,6 +88,37 @@ fn a_reconnect_resumes_the_tls_session_too() {
     }
 }
 
+/// One shard at a gateway that speaks TLS and gives this resume URL: ready.
+fn ready_with(resume_url: ResumeUrl) -> Run {
+    let gateway = gateway(1).tls(TlsConfig::default()).resume_url(resume_url).spawn().unwrap();
+    let roots = Roots::only_pem(gateway.ca_pem().unwrap()).unwrap();
+    let run = Run::join_shards(1, gateway, |config| config.roots(roots));
+    run.until_link(0, "Ready");
+    run
+}
+
+#[test]
+fn over_tls_too_a_session_is_resumed_at_the_host_that_ready_gave() {
+    let run = ready_with(ResumeUrl::Host);
+    run.gateway.outage(Host::Main, Outage::Refuse);
+    run.gateway.cut_all(Cut::Reset);
+    let stats = run.until("it is back", |_, stats| stats.resumes == 1);
+    assert_eq!(stats.identifies, 1);
+    run.stop().unwrap();
+}
+
+#[test]
+fn a_resume_url_without_tls_never_sees_the_token_of_a_session_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let run = ready_with(ResumeUrl::Custom(format!("ws://{}", listener.local_addr().unwrap())));
+    run.gateway.cut_all(Cut::Reset);
+    let stats = run.until("it is back", |_, stats| stats.resumes == 1);
+    assert_eq!((stats.identifies, stats.connections), (1, 2));
+    assert!(listener.accept().is_err(), "nobody came");
+    run.stop().unwrap();
+}
+
 #[test]
 fn what_tls_meets_in_the_midst_of_the_traffic_costs_no_event() {
     let faults = [TlsFault::KeyUpdate, TlsFault::Alert, TlsFault::Truncate, TlsFault::Garbage];
@@ -115,11 +154,56 @@ fn records_larger_than_a_receive_buffer_are_put_together() {
     run.stop().unwrap();
 }
 
+/// Accepts one connection, says `close_notify` as soon as TLS is open, leaves TCP as it is, and
+/// tells when the client has ended that.
+fn taciturn(listener: TcpListener, config: ServerConfig) -> mpsc::Receiver<()> {
+    let (gone, is_gone) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut server = ServerConnection::new(Arc::new(config)).unwrap();
+        while server.is_handshaking() {
+            server.complete_io(&mut stream).unwrap();
+        }
+        server.send_close_notify();
+        while server.wants_write() {
+            server.write_tls(&mut stream).unwrap();
+        }
+        while stream.read(&mut [0; 512]).is_ok_and(|len| len > 0) {}
+        let _ = gone.send(());
+    });
+    is_gone
+}
+
+#[test]
+fn a_close_notify_ends_the_connection_though_tcp_stays_open() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+    let roots = Roots::only_pem(&made.cert.pem()).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("wss://{}", listener.local_addr().unwrap());
+    let is_gone = taciturn(listener, server);
+    let run = Run::join_shards(1, gateway(1).spawn().unwrap(), |config| {
+        let mut timeouts = shardring::Timeouts::default();
+        timeouts.dial = Duration::from_secs(600);
+        config.gateway_url(&url).roots(roots).timeouts(timeouts)
+    });
+    is_gone.recv_timeout(Duration::from_secs(30)).expect("the client hangs up as well");
+    run.until_link(0, "Disconnected { cause: Link(Eof)");
+    run.stop().unwrap();
+}
+
 #[test]
 fn a_host_that_accepts_and_says_nothing_is_given_up_in_time() {
     let tls = TlsConfig::default();
     let gateway = gateway(1).tls(tls).spawn().unwrap();
-    gateway.outage(replay_gateway::Host::Main, replay_gateway::Outage::BlackHole);
+    gateway.outage(Host::Main, Outage::BlackHole);
     let roots = Roots::only_pem(gateway.ca_pem().unwrap()).unwrap();
     let run = Run::join_shards(1, gateway, |config| {
         let mut timeouts = shardring::Timeouts::default();
@@ -129,7 +213,7 @@ fn a_host_that_accepts_and_says_nothing_is_given_up_in_time() {
     run.until("the time-out", |log, _| {
         log.links_of(0).iter().any(|link| link.contains("DialTimeout"))
     });
-    run.gateway.outage(replay_gateway::Host::Main, replay_gateway::Outage::None);
+    run.gateway.outage(Host::Main, Outage::None);
     run.until("it is ready", |_, stats| stats.sessions == 1);
     run.stop().unwrap();
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use rustls::crypto::cipher::{
     InboundOpaqueMessage, MessageDecrypter, MessageEncrypter, OutboundChunks, OutboundPlainMessage,
 };
-use rustls::version::TLS13;
-use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ConnectionTrafficSecrets, ContentType, ProtocolVersion, ServerConnection, SupportedCipherSuite,
+    SupportedProtocolVersion,
+};
 use shardring::wire::{TlsVersions, WireError};
 
 use crate::tls_peer::*;
@@ -22,11 +25,15 @@ struct Forger {
 impl Forger {
     /// With a client that has finished its handshake.
     fn new() -> (Client, Self) {
+        Self::of(&TLS13)
+    }
+
+    fn of(version: &'static SupportedProtocolVersion) -> (Client, Self) {
         let ca = Ca::new();
-        let mut config = ca.server(GOOD, &[&TLS13]);
+        let mut config = ca.server(GOOD, &[version]);
         config.enable_secret_extraction = true;
         let (client, server) = connected(&ca.client(TlsVersions::All, 8), &Arc::new(config));
-        let suite = server.negotiated_cipher_suite().and_then(|suite| suite.tls13()).unwrap();
+        let suite = server.negotiated_cipher_suite().unwrap();
         let secrets = server.dangerous_extract_secrets().unwrap();
         let parts = |secrets| match secrets {
             ConnectionTrafficSecrets::Aes128Gcm { key, iv }
@@ -36,13 +43,20 @@ impl Forger {
         };
         let ((seal_seq, ours), (open_seq, theirs)) = (secrets.tx, secrets.rx);
         let (ours, theirs) = (parts(ours), parts(theirs));
-        let forger = Self {
-            sealer: suite.aead_alg.encrypter(ours.0, ours.1),
-            seal_seq,
-            opener: suite.aead_alg.decrypter(theirs.0, theirs.1),
-            open_seq,
+        let (sealer, opener) = match suite {
+            SupportedCipherSuite::Tls13(suite) => (
+                suite.aead_alg.encrypter(ours.0, ours.1),
+                suite.aead_alg.decrypter(theirs.0, theirs.1),
+            ),
+            SupportedCipherSuite::Tls12(suite) => {
+                let (ours_fixed, ours_own) = ours.1.as_ref().split_at(4); // AES-GCM's
+                (
+                    suite.aead_alg.encrypter(ours.0, ours_fixed, ours_own),
+                    suite.aead_alg.decrypter(theirs.0, &theirs.1.as_ref()[..4]),
+                )
+            }
         };
-        (client, forger)
+        (client, Self { sealer, seal_seq, opener, open_seq })
     }
 
     fn sealed(&mut self, typ: u8, payload: &[u8]) -> Vec<u8> {
@@ -206,4 +220,56 @@ fn a_record_that_comes_twice_is_refused() {
     client.feed(&record).unwrap();
     assert_eq!(client.feed(&record), Err(WireError::TlsProtocol));
     assert_eq!(client.plain, b"once");
+}
+
+#[test]
+fn in_tls_1_2_text_waits_while_a_handshake_message_is_not_whole() {
+    let (mut client, mut forger) = Forger::of(&TLS12);
+    client.feed(&forger.sealed(DATA, b"go ")).unwrap();
+    client.feed(&forger.sealed(HANDSHAKE, &[0, 0])).unwrap(); // half a HelloRequest
+    // Who asks whether the channel is open before giving text loses none of it.
+    assert!(!client.channel.is_open());
+    let (mut plain, mut out) = (b"text".to_vec(), Vec::new());
+    client.channel.seal(&mut plain, &mut out).unwrap();
+    assert_eq!((&plain[..], &out[..]), (&b"text"[..], &b""[..]));
+    client.feed(&forger.sealed(HANDSHAKE, &[0, 0])).unwrap();
+    assert!(client.channel.is_open());
+    client.channel.seal(&mut plain, &mut out).unwrap();
+    assert!(plain.is_empty());
+    assert_eq!(record_lens(&out).len(), 2, "that there is no renegotiation, and the text");
+    client.feed(&forger.sealed(DATA, b"on")).unwrap();
+    assert_eq!(client.plain, b"go on");
+    client.release();
+}
+
+#[test]
+fn text_that_comes_with_the_servers_finished_is_whole_in_any_split() {
+    let ca = Ca::new();
+    let mut config = ca.server(GOOD, &[&TLS13]);
+    config.send_half_rtt_data = true;
+    let (config, tls) = (Arc::new(config), ca.client(TlsVersions::All, 0));
+    let mut at = 1;
+    loop {
+        let mut client = Client::new(&tls);
+        let mut server = ServerConnection::new(Arc::clone(&config)).unwrap();
+        take(&mut server, &client.sealed(b"")).unwrap();
+        let mut flight = written(&mut server, b"before ");
+        flight.extend(written(&mut server, b"the client's Finished"));
+        if at >= flight.len() {
+            break;
+        }
+        let (first, second) = flight.split_at(at);
+        client.feed(first).unwrap();
+        client.feed(second).unwrap();
+        assert_eq!(client.plain, b"before the client's Finished", "split at {at}");
+        assert!(client.channel.is_open());
+        let out = client.sealed(b"answer");
+        take(&mut server, &out).unwrap();
+        assert_eq!(heard(&mut server), b"answer", "split at {at}");
+        client.feed(&written(&mut server, b"!")).unwrap();
+        assert!(client.plain.ends_with(b"!"));
+        client.release();
+        at += 11;
+    }
+    assert!(at > 700, "there were splits");
 }

@@ -99,19 +99,21 @@ impl Session {
         admit
     }
 
-    /// The hosts that it could dial. A resume host that asks for TLS stays out where the main URL
-    /// has none: that stands for all of Discord then, and takes the session too.
+    /// The hosts that it could dial.
     fn route(&self) -> Route {
+        let is_wanted = self.session_id.is_some() && !self.avoid_resume_host;
+        let resume = self.resume_place().filter(|_| is_wanted).map(|url| HostName::of(&url));
+        Route { main: HostName::parse(&self.settings.main_url).unwrap_or_default(), resume }
+    }
+
+    /// Where READY said that the session is to be resumed: only if that place is spoken to as the
+    /// main one is. A gateway reached by TLS cannot have the token sent in the clear; and one that
+    /// is reached without (a proxy of the user's own, which passes Discord's READY on) stands for
+    /// what is behind it.
+    pub(crate) fn resume_place(&self) -> Option<GatewayUrl> {
+        let url = GatewayUrl::parse(self.resume_url.as_deref()?).ok()?;
         let main = GatewayUrl::parse(&self.settings.main_url).ok();
-        let is_secure = main.as_ref().is_some_and(GatewayUrl::is_secure);
-        let resume_url = self.resume_url.as_deref().filter(|_| self.session_id.is_some());
-        let resume_url = resume_url.filter(|_| !self.avoid_resume_host);
-        let resume = resume_url.and_then(|url| GatewayUrl::parse(url).ok());
-        let resume = resume.filter(|url| is_secure || !url.is_secure());
-        Route {
-            main: main.as_ref().map(HostName::of).unwrap_or_default(),
-            resume: resume.as_ref().map(HostName::of),
-        }
+        main.is_none_or(|main| main.is_secure() == url.is_secure()).then_some(url)
     }
 
     /// The connection's making is over; of what is given up before it began, nothing is said.
