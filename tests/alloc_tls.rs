@@ -5,60 +5,17 @@
 
 #![cfg(feature = "tls")]
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "wire/tls_peer.rs"]
 mod tls_peer;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use counting::{allocated_count, live_len};
 use shardring::wire::{Channel, TlsVersions};
 use tls_peer::*;
-
-/// Counts this thread's allocations and live bytes.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED_COUNT: Cell<u64> = const { Cell::new(0) };
-    static LIVE_LEN: Cell<i64> = const { Cell::new(0) };
-}
-
-fn count(allocated: u64, live: i64) {
-    ALLOCATED_COUNT.with(|n| n.set(n.get() + allocated));
-    LIVE_LEN.with(|n| n.set(n.get() + live));
-}
-
-// SAFETY: every call is handed to `System` as it came; the counters are plain thread-local numbers
-// that neither allocate nor have a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as i64);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as i64));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        count(1, len as i64 - layout.size() as i64);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(at, layout, len) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocated_count() -> i64 {
-    ALLOCATED_COUNT.with(Cell::get) as i64
-}
-
-fn live_len() -> i64 {
-    LIVE_LEN.with(Cell::get)
-}
 
 /// A connection that has carried some messages and lies idle, and the heap that it owns: by what
 /// is freed with it.

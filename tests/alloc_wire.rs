@@ -1,58 +1,14 @@
 //! What the wire asks of the allocator: nothing per message once warm, nothing while idle.
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "wire/support.rs"]
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::{allocated_count, live_len};
 use shardring::clock::Rng;
 use shardring::wire::{ChunkQueue, Compression, Opened, PoolLimits, WireLimits};
 use support::*;
-
-/// Counts this thread's allocations and live bytes.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED_COUNT: Cell<u64> = const { Cell::new(0) };
-    static LIVE_LEN: Cell<i64> = const { Cell::new(0) };
-}
-
-fn count(allocated: u64, live: i64) {
-    ALLOCATED_COUNT.with(|n| n.set(n.get() + allocated));
-    LIVE_LEN.with(|n| n.set(n.get() + live));
-}
-
-// SAFETY: every call is handed to `System` as it came; the counters are plain thread-local numbers
-// that neither allocate nor have a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as i64);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as i64));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        count(1, len as i64 - layout.size() as i64);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(at, layout, len) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocated_count() -> u64 {
-    ALLOCATED_COUNT.with(Cell::get)
-}
-
-fn live_len() -> i64 {
-    LIVE_LEN.with(Cell::get)
-}
 
 /// Gives the bytes in pieces of `piece_len` and keeps nothing.
 fn drain(rig: &mut Rig, bytes: &[u8], piece_len: usize) -> usize {
