@@ -165,8 +165,8 @@ pub enum Link<'a> {
         /// What Discord said, and what to do.
         refusal: Refusal,
     },
-    /// READY names no guild, which follows [`Link::Ready`]: the bot is in none, or none falls to
-    /// this shard (the total is larger than it need be).
+    /// READY names no guild: the bot is in none, or none falls to this shard (the total is larger
+    /// than it need be). Follows [`Link::Ready`].
     NoGuilds,
 }
 

@@ -155,6 +155,53 @@ fn the_page_is_written_beside_the_json_and_never_holds_the_token() {
 }
 
 #[test]
+fn no_output_holds_the_token_be_it_a_table_or_json_and_the_job_done_or_refused() {
+    let token = "a.token.that.nobody.may.see";
+    let gateway = |expected: &str| {
+        let gateway =
+            Gateway::builder().token(expected).max_concurrency(2).traffic(TrafficConfig {
+                start: Start::Shards(2),
+                rate_shards: 2,
+                events_per_shard: Some(200),
+                ..TrafficConfig::default()
+            });
+        gateway.spawn().unwrap()
+    };
+    let args = ["--shards", "2", "--max-concurrency", "2", "--events", "400"];
+    let cases = [(token, 0, "400 of 400"), ("another.token", 3, "the token was refused")];
+    for (expected, code, text) in cases {
+        for json in [false, true] {
+            let gateway = gateway(expected);
+            let page = scratch("no-token.html");
+            let url = format!("{}/?echo={token}", gateway.url());
+            let output = program()
+                .args(args)
+                .args(json.then_some("--json"))
+                .args(["--gateway", &url, "--report", page.to_str().unwrap()])
+                .env("DISCORD_TOKEN", token)
+                .env("RUST_BACKTRACE", "1")
+                .output()
+                .unwrap();
+            gateway.stop().unwrap();
+            let said = [&output.stdout[..], &output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(code), "{said}");
+            assert!(json || said.contains(text), "{said}");
+            assert!(!said.contains("that.nobody.may"), "{said}");
+            if let Ok(page) = std::fs::read_to_string(&page) {
+                assert!(!page.contains("that.nobody.may"));
+                std::fs::remove_file(scratch("no-token.html")).unwrap();
+            }
+        }
+    }
+    // Flags that are wrong are repeated, but not what the environment holds.
+    let output = program().arg("--no-such-flag").env("DISCORD_TOKEN", token).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("that.nobody.may"));
+    let output = program().arg("--help").env("DISCORD_TOKEN", token).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("that.nobody.may"));
+}
+
+#[test]
 fn a_page_that_cannot_be_written_is_told_before_the_job() {
     let output = run(&[SHORT, &["--report", "no/such/folder/report.html"]]);
     assert_eq!(output.status.code(), Some(2));

@@ -101,6 +101,42 @@ fn it_speaks_tls_by_a_ca_that_it_writes_down_and_tells_the_second_address_and_ho
 }
 
 #[test]
+fn the_token_is_in_no_line_and_no_file_that_it_writes() {
+    let token = "a.token.that.nobody.may.see";
+    let name = format!("replay-gateway-program-{}-token", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let ledger = path.to_str().expect("a path");
+    for form in [&["--json"][..], &[]] {
+        let args = ["--token", token, "--ledger", ledger, "--status", "10", "--exit-on-stdin"];
+        let mut program = start(&[&args[..], form].concat());
+        for (token, is_right) in [(token, true), ("another", false)] {
+            let mut client = Client::plain(&program.url);
+            client.hello();
+            let mut identify = common::identify([0, 1], ALL);
+            identify["d"]["token"] = token.into();
+            client.send(&identify);
+            match is_right {
+                true => drop(client.until(|payload| payload["t"] == "READY")),
+                false => assert_eq!(client.close_code(), 4004),
+            }
+        }
+        let mut stderr = BufReader::new(program.child.stderr.take().expect("stderr"));
+        let mut text = String::new();
+        while !text.contains("events/s") {
+            assert!(stderr.read_line(&mut text).expect("read") > 0, "it ended: {text}");
+        }
+        drop(program.child.stdin.take());
+        text.push_str(&program.end());
+        stderr.read_to_string(&mut text).expect("read");
+        let file = std::fs::read(&path).expect("ledger");
+        std::fs::remove_file(&path).expect("remove");
+        text.push_str(&String::from_utf8_lossy(&file));
+        assert!(text.contains("4004"), "{text}");
+        assert!(!text.contains("that.nobody.may"), "{text}");
+    }
+}
+
+#[test]
 fn wrong_flags_are_told_with_their_name() {
     let wrong = [
         ["--incident", "{\"at\":{\"start_ms\":1},\"do\":\"rain\"}"],
