@@ -40,6 +40,9 @@ pub const ADMIT_AGAIN_MAX: Duration = Duration::from_secs(1);
 pub const STUCK_AGAIN_MAX: Duration = Duration::from_secs(5);
 /// How long after HELLO a RESUME that goes on counts as on its way: a long replay makes room.
 pub const RESUMING_MAX: Duration = Duration::from_secs(10);
+/// How long a dial without HELLO counts as on its way, and as a probe: longer than it may take (ten
+/// seconds, and twenty for HELLO). Beyond it its core hangs, and must not hold up the others.
+pub const DIALLING_MAX: Duration = Duration::from_secs(60);
 /// A shard that has not asked this long after it was told to is passed: its core is busy.
 pub const PASSED_AFTER: Duration = Duration::from_millis(250);
 
@@ -298,13 +301,20 @@ struct Flight {
 }
 
 impl Inner {
-    /// Takes those off their way whose replay takes long.
+    /// Takes those off their way whose replay takes long, or whose core hangs.
     fn sweep(&mut self, now: Time) {
-        let is_long =
-            |flight: &Flight| flight.greeted_at.is_some_and(|at| now.since(at) >= RESUMING_MAX);
-        if self.in_flight.values().any(is_long) {
-            self.in_flight.retain(|_, flight| !is_long(flight));
-        }
+        let is_long = |flight: &Flight| match flight.greeted_at {
+            Some(at) => now.since(at) >= RESUMING_MAX,
+            None => now.since(flight.since) >= DIALLING_MAX,
+        };
+        let Self { in_flight, hosts, .. } = self;
+        in_flight.retain(|_, flight| {
+            let is_gone = is_long(flight);
+            if let (true, Some(probe)) = (is_gone, flight.probe) {
+                hosts.unprobed(&flight.host, probe);
+            }
+            !is_gone
+        });
     }
 
     /// Where it may dial, and whether as a probe; else when that may be.

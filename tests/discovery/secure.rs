@@ -1,8 +1,10 @@
 //! TLS: whom discovery believes, and in which words it tells that it does not.
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -137,4 +139,49 @@ fn a_server_that_does_not_speak_tls_is_told_as_that() {
     let discovery = Discovery::new(token()).rest_base(base).roots(Ca::new().roots());
     let error = discovery.within(std::time::Duration::from_millis(1200)).fetch().unwrap_err();
     assert!(shown(&error).contains("TLS failed"), "{error}");
+}
+
+/// Accepts, does the handshake if it is to, then begins a record that it sends byte by byte.
+fn dripping(identity: Identity, shakes_hands: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("https://{}/api/v10", listener.local_addr().unwrap());
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.0], identity.1)
+            .unwrap();
+    let config = Arc::new(config);
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut server = ServerConnection::new(Arc::clone(&config)).unwrap();
+            while shakes_hands && server.is_handshaking() {
+                server.complete_io(&mut stream).unwrap();
+            }
+            let kind = if shakes_hands { 23 } else { 22 };
+            let drops = [kind, 3, 3, 0x40, 0].into_iter().chain([2; 1000]);
+            for drop in drops {
+                if stream.write_all(&[drop]).is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    });
+    base
+}
+
+#[test]
+fn a_server_that_sends_a_record_byte_by_byte_is_given_up() {
+    let ca = Ca::new();
+    for shakes_hands in [false, true] {
+        let base = dripping(ca.server("127.0.0.1"), shakes_hands);
+        let ask = Discovery::new(token()).rest_base(base).roots(ca.roots()).seed(1);
+        // Had each byte its own time-out, the end of the record (twenty seconds) would be told.
+        let patience = Duration::from_millis(300);
+        let error = ask.timeout(patience).within(patience * 4).fetch().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Discovery);
+        assert!(shown(&error).contains("no answer in time"), "{error}");
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use shardring::clock::{Rng, Time};
 use shardring::shard::admission::{
-    ADMIT_AGAIN_MAX, ADMIT_AGAIN_MIN, Admission, Admit, DialEnd, Need, PASSED_AFTER, RESUMING_MAX,
-    Route, STUCK_AGAIN_MAX, Slip,
+    ADMIT_AGAIN_MAX, ADMIT_AGAIN_MIN, Admission, Admit, DIALLING_MAX, DialEnd, Need, PASSED_AFTER,
+    RESUMING_MAX, Route, STUCK_AGAIN_MAX, Slip,
 };
 use shardring::shard::hosts::{
     BUSY_PROBE_FIRST, HOSTS_MAX, HostFailure, HostName, HostNews, MAIN_FAILURES_MAX,
@@ -153,13 +153,53 @@ fn a_replay_that_takes_long_makes_room() {
     let to = route(None);
     let (long, _) = come(&admission, 0, resume(1), &to, now);
     let (next, _) = come(&admission, 1, resume(1), &to, now);
-    let late = now + s(60);
+    let late = now + s(30);
     assert!(matches!(admission.ask(&next, late), Admit::Later(_)), "it was not greeted yet");
     admission.greeted(&long, late);
     assert!(matches!(admission.ask(&next, late + (RESUMING_MAX - ms(1))), Admit::Later(_)));
     assert_eq!(admission.ask(&next, late + RESUMING_MAX), Admit::Now(Target::Main));
     admission.settled(long, DialEnd::Up, late + s(100));
     assert_eq!(admission.state().in_flight, 1, "the room is not given back twice");
+}
+
+#[test]
+fn a_core_that_hangs_keeps_neither_the_room_nor_the_probes_of_the_others() {
+    let now = at(s(100));
+    let (to, blocked) = (route(None), route(Some("r")));
+    let admission = Admission::new(2, 1);
+    // Two that were let go and never heard of again.
+    let hung = [0, 1].map(|id| come(&admission, id, resume(0), &to, now).0);
+    let (third, admit) = come(&admission, 2, resume(0), &to, now);
+    assert!(matches!(admit, Admit::Later(_)));
+    assert!(matches!(admission.ask(&third, now + (DIALLING_MAX - ms(1))), Admit::Later(_)));
+    assert_eq!(admission.ask(&third, now + DIALLING_MAX), Admit::Now(Target::Main));
+    // When it wakes up it has nothing to give back.
+    for slip in hung {
+        admission.greeted(&slip, now + DIALLING_MAX);
+        admission.settled(slip, DialEnd::Up, now + DIALLING_MAX);
+    }
+    assert_eq!(admission.state().in_flight, 1);
+    admission.settled(third, DialEnd::Ended, now + DIALLING_MAX);
+
+    // The same with probes: both hosts are shut, and who was to find out hangs.
+    let mut now = now + DIALLING_MAX;
+    assert_eq!(dial(&admission, 3, &blocked, DOWN, now), Some(Target::Resume));
+    for _ in 0..MAIN_FAILURES_MAX {
+        assert_eq!(dial(&admission, 3, &blocked, DOWN, now), Some(Target::Main));
+    }
+    now += s(30);
+    let mut hung = vec![];
+    for id in 0..=MAIN_PROBES_MAX {
+        let admission = &admission;
+        let (slip, admit) = come(admission, id, resume(0), &blocked, now);
+        let is_probe = matches!(admit, Admit::Now(_));
+        assert_eq!(is_probe, id < 2, "two are on their way at a time");
+        hung.push(slip);
+    }
+    now += DIALLING_MAX;
+    let (_slip, admit) = come(&admission, 9, resume(0), &blocked, now);
+    assert_eq!(admit, Admit::Now(Target::Resume), "somebody else finds out");
+    drop(hung);
 }
 
 #[test]
