@@ -148,7 +148,7 @@ mod tests {
     /// Some begin with a run, which a fresh context tells by the offset that it takes to be 1.
     fn text(n: usize) -> String {
         let words = ["guild", "member", "\"id\":", "1216449876777209472", "presence", ","];
-        let run = "0".repeat(if n % 3 == 0 { 40 } else { 0 });
+        let run = "0".repeat(if n.is_multiple_of(3) { 40 } else { 0 });
         let words = (0..40 + n % 7).map(|at| words[(at * n + at / 3) % 6]).collect::<String>();
         run + &words + &n.to_string()
     }
