@@ -7,7 +7,7 @@
 #![allow(clippy::print_stdout)] // an engine's process tells that it is ready
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -163,8 +163,9 @@ fn swallow(mut client: &TcpStream, mut server: &TcpStream, told: &AtomicBool) {
     if client.read_exact(&mut identify).is_ok() {
         told.store(true, Ordering::SeqCst);
     }
-    // Until it is killed.
+    // Until it is killed, and then the gateway's side ends, too.
     let _ = std::io::copy(&mut client, &mut std::io::sink());
+    let _ = server.shutdown(Shutdown::Both);
 }
 
 /// A process that runs some of the shards.
