@@ -361,7 +361,7 @@ impl<H: Handler> Core<H> {
         let slot = &mut self.shards[local as usize];
         let Some(key) = slot.link else { return };
         let Some(link) = self.links.find(key) else { return };
-        if link.sending.is_some() {
+        if link.sending.is_some() || link.is_broken {
             return;
         }
         let mut plain = Vec::new();

@@ -90,6 +90,8 @@ pub(crate) struct Link {
     pub(crate) hold: Hold,
     /// The send in flight.
     pub(crate) sending: Option<Sending>,
+    /// A send failed: nothing more is sent, and what the peer had said before is read to its end.
+    pub(crate) is_broken: bool,
     /// What the bytes pass between the socket and the shard.
     pub(crate) channel: Channel,
     /// Bytes that have passed the channel and wait for the shard to take them.
@@ -122,6 +124,7 @@ impl Link {
             receive: Receive::Off,
             hold: Hold::None,
             sending: None,
+            is_broken: false,
             channel: Channel::plain(),
             backlog: ChunkQueue::default(),
             backlog_since: None,

@@ -29,7 +29,7 @@ impl<H: Handler> Core<H> {
         if !more {
             link.receive = Receive::Off;
         }
-        let shard = link.shard;
+        let (shard, is_broken) = (link.shard, link.is_broken);
         let mut ended = None;
         if let Some(filled) = filled {
             if let Some(local) = shard
@@ -43,6 +43,7 @@ impl<H: Handler> Core<H> {
         if ended.is_none() && !more {
             let end = match -result {
                 _ if result > 0 => None,
+                0 | libc::ECANCELED if is_broken => Some(LinkEnd::Reset),
                 0 => Some(self.end_of_bytes(key, local)),
                 libc::ENOBUFS => {
                     self.desk.stage.metrics.counters.buffers_exhausted += 1;
@@ -187,8 +188,13 @@ impl<H: Handler> Core<H> {
         let Some(local) = link.shard else { return };
         let whole = usize::try_from(result).is_ok_and(|sent| sent == sending.bytes.len());
         if !whole {
-            // Short only when the connection broke in the middle.
-            self.end_link(local, LinkEnd::Reset);
+            // Short only when the connection broke in the middle. What the peer said before that, a
+            // close code above all, may lie in the socket yet: the receive ends behind it.
+            link.is_broken = true;
+            match link.receive {
+                Receive::Armed => link.shut_down(),
+                Receive::Off | Receive::Cancelling => self.end_link(local, LinkEnd::Reset),
+            }
             return;
         }
         let now = self.clock.now();

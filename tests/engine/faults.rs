@@ -2,13 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use replay_gateway::{Action, Builder, Fault, ResumeUrl, ShardStats, Stats, Target, When};
-use shardring::{Compression, ErrorKind, Intents, Timeouts};
+use shardring::command::{Status, UpdatePresence};
+use shardring::{Compression, Context, Engine, ErrorKind, Event, Handler, Intents, Link, Timeouts};
 
-use crate::harness::{COMPRESSIONS, Run, TOKEN, gateway, traffic};
+use crate::harness::{COMPRESSIONS, Recorder, Run, TOKEN, config, gateway, traffic};
 
 /// Traffic events of each shard.
 const EVENTS: u64 = 300;
@@ -614,4 +615,79 @@ fn a_gap_is_delivered_across_counted_and_told_with_its_range() {
     run.assert_links(0, &["Connected", "Ready", &gap]);
     assert_eq!(run.gateway.stats().connections, 2);
     run.stop().unwrap();
+}
+
+/// Sends a command at READY; at TRIGGER it blocks until the peer is gone, and sends another.
+struct Blocked(Recorder, Arc<Barrier>);
+
+impl Handler for Blocked {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        match event.name() {
+            "READY" => cx.send(UpdatePresence::new(Status::Idle)).unwrap(),
+            "TRIGGER" => {
+                self.1.wait(); // here we are
+                self.1.wait(); // and the peer is gone
+                cx.send(UpdatePresence::new(Status::Dnd)).unwrap();
+            }
+            _ => {}
+        }
+        self.0.on_event(cx, event);
+    }
+
+    fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
+        self.0.on_link(cx, link);
+    }
+}
+
+/// Passes one connection on, of the client's bytes nothing after READY. When TRIGGER has passed it
+/// closes with 4014, and so that TCP is reset: there are bytes of the client's that it never read.
+fn close_and_reset(listener: TcpListener, gateway: SocketAddr, barrier: &Barrier) {
+    let (mut client, _) = listener.accept().unwrap();
+    client.set_nodelay(true).unwrap(); // or the reset overtakes the close frame
+    let mut server = TcpStream::connect(gateway).unwrap();
+    client.set_nonblocking(true).unwrap();
+    server.set_nonblocking(true).unwrap();
+    let (mut buffer, mut passed) = ([0; 4096], Vec::new());
+    let has = |passed: &[u8], what: &[u8]| passed.windows(what.len()).any(|part| part == what);
+    while !has(&passed, b"TRIGGER") {
+        if let Ok(count) = server.read(&mut buffer) {
+            passed.extend_from_slice(&buffer[..count]);
+            client.write_all(&buffer[..count]).unwrap();
+        }
+        if !has(&passed, b"READY")
+            && let Ok(count) = client.read(&mut buffer)
+        {
+            server.write_all(&buffer[..count]).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    barrier.wait();
+    client.set_nonblocking(false).unwrap();
+    assert!(client.peek(&mut buffer).unwrap() > 0);
+    client.write_all(&[0x88, 2, 0x0F, 0xAE]).unwrap();
+    drop(client);
+    barrier.wait();
+}
+
+#[test]
+fn a_close_code_is_heard_although_a_write_fails_first() {
+    let gateway = gateway(1).spawn().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let barrier = Arc::new(Barrier::new(2));
+    let (addr, peers) = (gateway.addr(), Arc::clone(&barrier));
+    let peer = std::thread::spawn(move || close_and_reset(listener, addr, &peers));
+    let log = Arc::default();
+    let handlers = Arc::clone(&log);
+    let config = config(1, &url).compression(Compression::None).build().unwrap();
+    let engine = Engine::start(config, move |_| {
+        Ok(Blocked(Recorder(Arc::clone(&handlers)), Arc::clone(&barrier)))
+    });
+    let run = Run { gateway, engine: engine.unwrap(), log };
+    run.until_link(0, "Ready");
+    run.gateway.dispatch(Target::All, "TRIGGER", "{}");
+    run.until_link(0, "Disconnected { cause: Link(Closed(Some(4014)))");
+    peer.join().unwrap();
+    assert_eq!(run.gateway.stats().connections, 1, "nobody tries again");
+    let _ = run.stop();
 }
