@@ -12,7 +12,7 @@ use super::{
     Timeouts,
 };
 use crate::command::UpdatePresence;
-use crate::discovery::DEFAULT_REST_BASE;
+use crate::discovery::{DEFAULT_REST_BASE, check_base};
 use crate::error::{Error, ErrorKind};
 use crate::shard::budget::{BudgetSettings, StartLedger};
 use crate::shard::identify::IdentifyGate;
@@ -317,6 +317,9 @@ impl ConfigBuilder {
             let rule = "discovery: this build has not the feature `discovery`; give gateway_url, \
                         or switch discovery off";
             return refuse(rule.to_owned());
+        }
+        if let Some(base) = &self.rest_base {
+            check_base(&base.0)?;
         }
         let given = self.gateway_url.as_ref().map_or(DEFAULT_GATEWAY_URL, |given| &given.0);
         match GatewayUrl::parse(given) {

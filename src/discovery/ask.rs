@@ -13,8 +13,8 @@ use crate::clock::Time;
 use crate::discovery::http::Client;
 use crate::discovery::request::Request;
 use crate::discovery::retry::{Inquiry, RetryLimits};
-use crate::discovery::{Clock, DEFAULT_REST_BASE, GatewayBotInfo, Retry, inquire};
-use crate::error::{Error, ErrorKind};
+use crate::discovery::{Clock, DEFAULT_REST_BASE, GatewayBotInfo, Retry, check_base, inquire};
+use crate::error::Error;
 use crate::shard::token::Token;
 use crate::trust::Roots;
 use crate::wire::USER_AGENT;
@@ -112,10 +112,14 @@ impl Discovery {
     /// would hold up every shard; use [`Context::spawn_blocking`](crate::Context::spawn_blocking).
     ///
     /// # Errors
-    /// - [`ErrorKind::Token`]: Discord refused the token (401). Not tried again.
-    /// - [`ErrorKind::Discovery`]: another refusal, no usable answer, or none in time.
-    /// - [`ErrorKind::Config`]: an address or a proxy that cannot be used. Nothing was sent.
-    /// - [`ErrorKind::Tls`]: not one certificate to believe in. Nothing was sent.
+    /// - [`ErrorKind::Token`](crate::ErrorKind::Token): Discord refused the token (401). Not tried
+    /// again.
+    /// - [`ErrorKind::Discovery`](crate::ErrorKind::Discovery): another refusal, no usable answer,
+    /// or none in time.
+    /// - [`ErrorKind::Config`](crate::ErrorKind::Config): an address or a proxy that cannot be
+    /// used. Nothing was sent.
+    /// - [`ErrorKind::Tls`](crate::ErrorKind::Tls): not one certificate to believe in. Nothing was
+    /// sent.
     pub fn fetch(&self) -> Result<GatewayBotInfo, Error> {
         self.fetch_telling(|_| ())
     }
@@ -139,23 +143,7 @@ impl Discovery {
     }
 
     fn checked_base(&self) -> Result<&str, Error> {
-        let refuse = |why: &str| Err(Error::new(ErrorKind::Config, format!("rest_base: {why}")));
-        let base = self.rest_base.trim_end_matches('/');
-        let Some(rest) = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"))
-        else {
-            return refuse("it must begin with https:// or http://");
-        };
-        // Nothing of it is repeated: a user and password may stand in there.
-        if rest.contains('@') {
-            return refuse("it holds a user or password, which would be sent nowhere");
-        }
-        if rest.is_empty() || rest.starts_with(['/', ':']) {
-            return refuse("it names no host");
-        }
-        if rest.contains(['?', '#']) || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse("only a host and a path, like https://discord.com/api/v10");
-        }
-        Ok(base)
+        check_base(&self.rest_base)
     }
 }
 

@@ -20,7 +20,7 @@ pub mod simulated;
 use crate::clock::Time;
 use crate::discovery::request::{HttpGet, Request};
 use crate::discovery::retry::{Inquiry, Step, Trouble};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 #[cfg(feature = "discovery")]
 pub use ask::Discovery;
@@ -83,7 +83,30 @@ pub fn inquire(
     }
 }
 
+/// A REST base without its last slashes, if it is one.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming what is wrong and not repeating the text.
+pub(crate) fn check_base(base: &str) -> Result<&str, Error> {
+    let refuse = |why: &str| Err(Error::new(ErrorKind::Config, format!("rest_base: {why}")));
+    let base = base.trim_end_matches('/');
+    let Some(rest) = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://")) else {
+        return refuse("it must begin with https:// or http://");
+    };
+    // Nothing of it is repeated: a user and password may stand in there.
+    if rest.contains('@') {
+        return refuse("it holds a user or password, which would be sent nowhere");
+    }
+    if rest.is_empty() || rest.starts_with(['/', ':']) {
+        return refuse("it names no host");
+    }
+    if rest.contains(['?', '#']) || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return refuse("only a host and a path, like https://discord.com/api/v10");
+    }
+    Ok(base)
+}
+
 #[cold]
 fn stuck() -> Error {
-    Error::new(crate::error::ErrorKind::CoreFailed, "discovery: waits for an answer to nothing")
+    Error::new(ErrorKind::CoreFailed, "discovery: waits for an answer to nothing")
 }
