@@ -113,13 +113,13 @@ impl Discovery {
     ///
     /// # Errors
     /// - [`ErrorKind::Token`](crate::ErrorKind::Token): Discord refused the token (401). Not tried
-    /// again.
+    ///   again.
     /// - [`ErrorKind::Discovery`](crate::ErrorKind::Discovery): another refusal, no usable answer,
-    /// or none in time.
+    ///   or none in time.
     /// - [`ErrorKind::Config`](crate::ErrorKind::Config): an address or a proxy that cannot be
-    /// used. Nothing was sent.
+    ///   used. Nothing was sent.
     /// - [`ErrorKind::Tls`](crate::ErrorKind::Tls): not one certificate to believe in. Nothing was
-    /// sent.
+    ///   sent.
     pub fn fetch(&self) -> Result<GatewayBotInfo, Error> {
         self.fetch_telling(|_| ())
     }
