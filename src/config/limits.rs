@@ -26,8 +26,8 @@ pub struct Limits {
     pub tasks_max: usize,
     /// Jobs that may wait for the helper threads. Default 4096.
     pub blocking_len_max: usize,
-    /// Helper threads: files, [`Context::spawn_blocking`](crate::Context::spawn_blocking). Default 2.
-    /// Names are looked up by four threads besides.
+    /// Helper threads: files, [`Context::spawn_blocking`](crate::Context::spawn_blocking).
+    /// Default 2. Names are looked up by four threads besides.
     pub helper_threads: usize,
     /// Connections of this process that are being made at a time, from the dial to HELLO, or to
     /// RESUMED. Default 64.

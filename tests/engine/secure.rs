@@ -177,7 +177,7 @@ fn taciturn(listener: TcpListener, config: ServerConfig) -> mpsc::Receiver<()> {
 #[test]
 fn a_close_notify_ends_the_connection_though_tcp_stays_open() {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
-    let roots = Roots::only_pem(&made.cert.pem()).unwrap();
+    let roots = Roots::only_pem(made.cert.pem()).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let server = ServerConfig::builder_with_provider(provider)
