@@ -13,8 +13,7 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, ErrorKind};
 
-/// Names that are looked up at a time: a gateway's hosts are few, and an answer serves all who
-/// wait.
+/// Names looked up at a time: a gateway's hosts are few, and an answer serves all who wait.
 const RESOLVERS: usize = 4;
 /// Look-ups that may wait: beyond those of the dials under way, only such whose dial was given up.
 const LOOK_UPS_LEN_MAX: usize = 4096;

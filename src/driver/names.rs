@@ -3,7 +3,7 @@
 //!
 //! When a thousand shards reconnect at once they ask for the same few names: one look-up serves
 //! them. It knows nothing of shards. Invariant: at most [`NAMES_MAX`] names are remembered, and
-//! none for longer than [`FRESH`]. The core's dial calls it from its helper's job.
+//! none for longer than [`FRESH`]. The core's dial calls it from a resolver's job.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

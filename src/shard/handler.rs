@@ -289,7 +289,7 @@ impl Context<'_> {
         self.effects.spawn(Box::pin(future))
     }
 
-    /// Runs a closure on one of the helper threads: files, DNS, anything that blocks.
+    /// Runs a closure on one of the helper threads: files, queries, anything that blocks.
     ///
     /// Do not use tokio's `spawn_blocking` on a core: its threads inherit the core's pinning and
     /// fight with it. Gives `false`, and does nothing, if

@@ -59,9 +59,7 @@ impl Handler for Hog {
     fn on_link(&mut self, cx: &mut Context<'_>, link: Link<'_>) {
         if let Link::Ready { .. } = link {
             let gate = Arc::clone(&self.1);
-            assert!(cx.spawn_blocking(move || {
-                let _ = gate.wait();
-            }));
+            assert!(cx.spawn_blocking(move || _ = gate.wait()));
         }
         self.0.on_link(cx, link);
     }
