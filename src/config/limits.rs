@@ -26,8 +26,8 @@ pub struct Limits {
     pub tasks_max: usize,
     /// Jobs that may wait for the helper threads. Default 4096.
     pub blocking_len_max: usize,
-    /// Helper threads: files, [`Context::spawn_blocking`](crate::Context::spawn_blocking).
-    /// Default 2. Names are looked up by four threads besides.
+    /// Helper threads: files, [`Context::spawn_blocking`](crate::Context::spawn_blocking). Default
+    /// 2. Names are looked up by four threads besides.
     pub helper_threads: usize,
     /// Connections of this process that are being made at a time, from the dial to HELLO, or to
     /// RESUMED. Default 64.
@@ -88,6 +88,10 @@ pub struct Timeouts {
     /// one is begun. Default 1 h; Discord keeps sessions for some minutes, and tells when one is
     /// gone.
     pub session_age_max: Duration,
+    /// How often `GET /gateway/bot` is asked again while the engine runs, so that the budget and
+    /// `max_concurrency` stay true. Default 1 h; only where it is
+    /// [asked](crate::ConfigBuilder::discovery) at all.
+    pub discovery_refresh: Duration,
     /// After how long without a byte the kernel asks the other end whether it is there
     /// (`TCP_KEEPIDLE`; three probes, a third of this apart). Default 60 s: a connection whose
     /// other end has gone is found dead even where heartbeats are far apart; `None` leaves it off.
@@ -107,6 +111,7 @@ impl Default for Timeouts {
             resume: settings::RESUME_WAIT,
             close: settings::CLOSE_WAIT,
             session_age_max: settings::SESSION_AGE_MAX,
+            discovery_refresh: Duration::from_secs(3600),
             tcp_keepalive: Some(Duration::from_secs(60)),
             tcp_user: Some(Duration::from_secs(30)),
         }

@@ -69,7 +69,12 @@ pub(super) fn guard(
     tracing::info!(target: "shardring::engine", "{forecast}");
     let admission = Arc::new(Admission::new(config.limits.dials_max, seed));
     let own_gate = if config.max_concurrency_given { OwnGate::None } else { own };
-    Ok(Guarded { guards: Guards { admission, budget, gate }, own_gate, forecast, book })
+    Ok(Guarded {
+        guards: Guards { admission, budget, gate, verdict: Arc::default() },
+        own_gate,
+        forecast,
+        book,
+    })
 }
 
 /// What [`guard`] made.

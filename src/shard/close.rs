@@ -263,6 +263,19 @@ impl Fatal {
     }
 }
 
+impl Fatal {
+    /// It is said of the bot (its token, its intents, the API version), not of one shard.
+    pub const fn is_of_the_bot(self) -> bool {
+        match self {
+            Self::AuthenticationFailed
+            | Self::InvalidApiVersion
+            | Self::InvalidIntents
+            | Self::DisallowedIntents => true,
+            Self::InvalidShard | Self::ShardingRequired => false,
+        }
+    }
+}
+
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {

@@ -273,6 +273,21 @@ fn a_fatal_close_code_ends_the_engine_with_a_text_that_a_stranger_can_act_on() {
 }
 
 #[test]
+fn a_refusal_of_the_bot_costs_one_identify_and_not_one_a_shard() {
+    for code in [4004, 4014] {
+        let gateway = refusing(code).max_concurrency(1);
+        let run = Run::start_shards(8, gateway, |config| config.max_concurrency(1));
+        run.until("the end of all shards", |log, _| {
+            let refused = |(_, text): &&(u32, String)| text.starts_with("Refused");
+            log.links.iter().filter(refused).count() == 8
+        });
+        let Run { gateway, engine, .. } = run;
+        assert_eq!(engine.join().unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(gateway.stats().received.get(&2), Some(&1), "{code}: IDENTIFYs");
+    }
+}
+
+#[test]
 fn a_shard_refused_for_good_leaves_the_others_at_work() {
     let close = Action::Close { code: 4014, reason: String::new() };
     let run = strike(close, Compression::ZlibStream);

@@ -35,6 +35,7 @@ impl Host {
             admission: Arc::new(Admission::new(IN_FLIGHT_MAX, owner)),
             budget: Arc::new(Budget::new(settings, self.ledger.clone(), None, Time::ZERO)),
             gate: Arc::new(SharedGate::new(local, self.keys.of(owner))),
+            verdict: Arc::default(),
         }
     }
 

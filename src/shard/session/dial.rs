@@ -48,6 +48,9 @@ impl Session {
             self.settle_dial(now, DialEnd::Ended); // its place was that of a resume
             self.lose_session(now, Cause::SessionExpired);
         }
+        if self.ends_with_the_bot(now) {
+            return;
+        }
         if self.session_id.is_none()
             && let Some(at) = self.waits_to_identify(now)
         {
@@ -138,6 +141,9 @@ impl Session {
 
     /// Asks for the permit to IDENTIFY, and has the IDENTIFY counted.
     pub(super) fn ask(&mut self, now: Time) {
+        if self.ends_with_the_bot(now) {
+            return;
+        }
         let start = self.start_kind();
         if let Leave::Later(at) = self.guards.budget.leave(start, now) {
             // Those whom the budget lets go must not wait behind this one.

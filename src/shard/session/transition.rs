@@ -135,9 +135,24 @@ impl Session {
     }
 
     fn end_fatally(&mut self, now: Time, cause: Cause, error: Fatal) {
+        self.guards.verdict.pronounce(error);
         self.lose_session(now, cause);
         self.notice(Notice::Fatal { error });
         self.retire(now);
+    }
+
+    /// Ends a session that would have to IDENTIFY, if Discord has refused the whole bot.
+    pub(super) fn ends_with_the_bot(&mut self, now: Time) -> bool {
+        let Some(error) = self.guards.verdict.fatal().filter(|_| self.session_id.is_none()) else {
+            return false;
+        };
+        let cause = Cause::Link(LinkEnd::Closed(Some(error.code())));
+        if self.is_linked() {
+            self.disconnected(cause);
+            self.cut = Some(Order::Drop);
+        }
+        self.end_fatally(now, cause, error);
+        true
     }
 
     pub(super) fn retire(&mut self, now: Time) {
