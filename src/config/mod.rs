@@ -21,12 +21,13 @@ pub use limits::{Limits, Timeouts};
 pub use shards::Shards;
 
 use crate::command::UpdatePresence;
+use crate::error::{Error, ErrorKind};
 use crate::shard::budget::{BudgetSettings, StartLedger};
 use crate::shard::identify::IdentifyGate;
 use crate::shard::token::Token;
 #[cfg(feature = "tls")]
 use crate::trust::Roots;
-use crate::wire::{Compression, GatewayUrl, Proxy};
+use crate::wire::{Compression, GatewayUrl, Proxy, ProxyError};
 
 /// What an engine is started with. Made by [`Config::builder`]; valid if it exists.
 #[derive(Clone, Debug)]
@@ -110,6 +111,12 @@ pub(crate) enum Cores {
     First(usize),
     /// These, ascending.
     These(Vec<usize>),
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::new(ErrorKind::Config, error.to_string())
+    }
 }
 
 /// Which proxy connections go through.

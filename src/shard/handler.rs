@@ -153,11 +153,12 @@ pub enum Link<'a> {
         /// For how long.
         wait: Duration,
     },
-    /// An IDENTIFY brought no READY; the next one waits.
+    /// An IDENTIFY brought no READY, or a session that was gone within a minute: should another
+    /// IDENTIFY be needed, it waits so long, whatever [`Link::Reconnecting`] says of the dial.
     IdentifyBackoff {
         /// How long.
         after: Duration,
-        /// How many in a row brought none.
+        /// How many in a row brought no lasting session.
         failures: u32,
     },
     /// Discord refuses the shard for good; it does not reconnect.

@@ -41,7 +41,7 @@ pub enum ProxyKind {
 }
 
 /// Why a text is no [`Proxy`], or a tunnel through one cannot be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// Longer than 2048 bytes.
@@ -214,6 +214,13 @@ impl std::str::FromStr for Proxy {
 }
 
 impl std::error::Error for ProxyError {}
+
+/// As a sentence too: it is what a `main` that returns it prints.
+impl fmt::Debug for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -50,6 +50,10 @@ fn the_table_in_the_docs_and_the_output_name_the_same_metrics() {
             [name, kind, unit, labels].map(|cell| cell.replace('`', ""))
         })
         .collect();
+    for cause in Cause::NAMES {
+        let documented = include_str!("../../../docs/metrics.md");
+        assert!(documented.contains(&format!("`{cause}`")), "{cause} is not in docs/metrics.md");
+    }
     let of = |rows: Vec<&[String; 4]>| format!("{rows:#?}");
     assert_eq!(of(output.difference(&documented).collect()), "[]", "not in docs/metrics.md");
     assert_eq!(of(documented.difference(&output).collect()), "[]", "only in docs/metrics.md");
