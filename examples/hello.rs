@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Without `GATEWAY_URL` it is Discord: `GET /gateway/bot` says where, and how many shards. With
-//! it, a replay gateway for example; `GATEWAY_CA` names a file with its CA, where it speaks TLS with
-//! one of its own. What the library tells to `tracing`, from INFO on, goes to standard error.
+//! it, a replay gateway for example; `GATEWAY_CA` names a file with its CA, where it speaks TLS
+//! with one of its own. What the library tells to `tracing`, from INFO on, goes to standard error.
 
 #![allow(clippy::print_stdout, reason = "an example that prints is what it is for")]
 
