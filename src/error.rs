@@ -38,8 +38,7 @@ struct Inner {
 pub enum ErrorKind {
     /// A value in the configuration cannot work. Nothing was started.
     Config,
-    /// The token is missing or malformed, or `GET /gateway/bot` refused it (401). Nothing was
-    /// started.
+    /// The token is missing or malformed (nothing was sent), or discovery was refused it (401).
     Token,
     /// io_uring is denied, or lacks an operation that the engine needs. Nothing was started.
     IoUring,

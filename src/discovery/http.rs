@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{CertificateError, ClientConfig, ClientConnection, StreamOwned};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::time::{Duration as Span, Instant as Moment};
 use ureq::unversioned::transport::{
@@ -104,8 +104,10 @@ impl Client {
     fn told(&self, error: ureq::Error) -> HttpError {
         match error {
             ureq::Error::Timeout(_) => HttpError::Timeout,
-            ureq::Error::HostNotFound => HttpError::NoSuchHost,
-            ureq::Error::ConnectionFailed => HttpError::Io(io::ErrorKind::NotConnected),
+            ureq::Error::HostNotFound => self.of_proxy(HttpError::NoSuchHost),
+            ureq::Error::ConnectionFailed => {
+                self.of_proxy(HttpError::Io(io::ErrorKind::NotConnected))
+            }
             ureq::Error::Io(error) => self.told_io(&error),
             ureq::Error::Rustls(error) => told_tls(&error),
             ureq::Error::Tls(why) => HttpError::Tls(why.to_owned()),
@@ -136,17 +138,51 @@ impl Client {
         }
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => HttpError::Timeout,
-            _ if text.starts_with(LOOKUP_FAILED) => HttpError::NoSuchHost,
-            kind => HttpError::Io(kind),
+            _ if text.starts_with(LOOKUP_FAILED) => self.of_proxy(HttpError::NoSuchHost),
+            kind => self.of_proxy(HttpError::Io(kind)),
         }
+    }
+
+    /// With a proxy, what no connection could be made to is the proxy, not the server.
+    fn of_proxy(&self, error: HttpError) -> HttpError {
+        let Some(proxy) = &self.proxy else { return error };
+        let is_of_proxy = match &error {
+            // Some proxies are given an address, and then the server's name is looked up here.
+            HttpError::NoSuchHost => !proxy.resolve_target(),
+            HttpError::Io(kind) => CONNECT_FAILURES.contains(kind),
+            _ => false,
+        };
+        if !is_of_proxy {
+            return error;
+        }
+        let why = error.to_string();
+        HttpError::ProxyUnreachable { proxy: format!("{}:{}", proxy.host(), proxy.port()), why }
     }
 }
 
 fn told_tls(error: &rustls::Error) -> HttpError {
     match error {
-        rustls::Error::InvalidCertificate(why) => HttpError::Certificate(why.to_string()),
+        rustls::Error::InvalidCertificate(why) => HttpError::Certificate(in_words(why)),
         error => HttpError::Tls(error.to_string()),
     }
+}
+
+/// rustls has words for some of them, and its names in the code for the others.
+fn in_words(why: &CertificateError) -> String {
+    let words = match why {
+        CertificateError::BadSignature => "its signature is wrong: it was not signed by its issuer",
+        CertificateError::BadEncoding => "it is malformed",
+        CertificateError::Expired => "it has expired, or this machine's clock is wrong",
+        CertificateError::NotValidYet => "it is not valid yet, or this machine's clock is wrong",
+        CertificateError::Revoked => "it was revoked",
+        CertificateError::UnknownIssuer => "no root that is believed has issued it",
+        CertificateError::NotValidForName => "it is for another name",
+        CertificateError::InvalidPurpose => "it is not for servers",
+        CertificateError::UnhandledCriticalExtension => "it has an extension that is not known",
+        CertificateError::ApplicationVerificationFailure => "it was turned down",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 /// The status in ureq's sentence about a CONNECT that was refused.
@@ -260,6 +296,15 @@ impl fmt::Debug for SecureTransport {
         f.write_str("SecureTransport")
     }
 }
+
+/// How a connection fails that was never made.
+const CONNECT_FAILURES: &[io::ErrorKind] = &[
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::AddrNotAvailable,
+    io::ErrorKind::NotConnected,
+];
 
 /// How std's resolver begins its errors, which have no kind that could be named.
 const LOOKUP_FAILED: &str = "failed to lookup address information";

@@ -82,8 +82,12 @@ pub fn plan(
         let warning = PlanWarning::NotAMultiple { total, recommended };
         if !allow_any_total {
             let near = total.div_ceil(recommended).saturating_mul(recommended);
+            let or_that = match near == recommended {
+                true => String::new(),
+                false => format!(" or {near}"),
+            };
             let detail = format!(
-                "{warning}; take {near}, or the recommended number, or allow any total if you \
+                "{warning}: take {recommended}{or_that}, or call `ConfigBuilder::any_total` if you \
                  know better"
             );
             return Err(Error::new(ErrorKind::Config, detail));
@@ -184,7 +188,10 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             let near = total.div_ceil(96) * 96;
             let text = error.to_string();
-            assert!(text.contains("4010") && text.contains(&format!("take {near}")), "{text}");
+            let offer =
+                if near == 96 { "take 96, or".into() } else { format!("take 96 or {near},") };
+            assert!(text.contains("4010") && text.contains(&offer), "{text}");
+            assert!(text.contains("`ConfigBuilder::any_total`"), "{text}");
             let plan = plan(&request, &info(96, 16), true).unwrap();
             let expected = PlanWarning::NotAMultiple { total, recommended: 96 };
             assert_eq!(plan.warnings.first(), Some(&expected));

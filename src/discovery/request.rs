@@ -64,6 +64,13 @@ pub enum HttpError {
         /// What a SOCKS proxy answered, in words.
         why: &'static str,
     },
+    /// No connection to the proxy. Nothing is known of the server.
+    ProxyUnreachable {
+        /// `host:port`, without user and password.
+        proxy: String,
+        /// Why, in words.
+        why: String,
+    },
     /// The body is longer than [`BODY_LEN_MAX`], or the head longer than [`HEAD_LEN_MAX`].
     TooLong,
     /// What answered does not speak HTTP/1.1.
@@ -122,6 +129,9 @@ impl fmt::Display for HttpError {
                 write!(f, "the proxy refused with status {status}")
             }
             Self::Proxy { status: None, why } => write!(f, "the proxy refused: {why}"),
+            Self::ProxyUnreachable { proxy, why } => {
+                write!(f, "the proxy at {proxy} cannot be reached: {why}")
+            }
             Self::TooLong => f.write_str("the answer is too long"),
             Self::NotHttp => f.write_str("what answered does not speak HTTP/1.1"),
             Self::Request(why) => write!(f, "the request cannot be sent: {why}"),

@@ -31,6 +31,7 @@ mod page;
 mod store;
 
 pub use error::BookError;
+pub(super) use error::Damaged;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -82,6 +83,8 @@ struct Seen {
     /// Since when the file could not be locked, ms since the boot.
     busy_since_ms: Option<u64>,
     trouble: Option<io::ErrorKind>,
+    is_damaged: bool,
+    damage_untold: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +131,9 @@ impl Book {
         let me = RandomState::new().hash_one((std::process::id(), now.wall_ms)).max(1);
         let seen = Mutex::new(Seen { window, ..Seen::default() });
         let file = store.file();
-        Ok(Self(Arc::new(Inner { path, me, host, file, store: Mutex::new(store), seen })))
+        let book = Self(Arc::new(Inner { path, me, host, file, store: Mutex::new(store), seen }));
+        book.notice(window);
+        Ok(book)
     }
 
     /// Puts everything on the disk, so that a power loss costs nothing older. May take long: for a
@@ -148,6 +153,16 @@ impl Book {
     /// What the file failed with, if it fails.
     pub fn trouble(&self) -> Option<io::ErrorKind> {
         self.seen().trouble
+    }
+
+    /// Nobody knows what the file had counted (it was emptied, cut off, spoiled): all is spent.
+    pub fn is_damaged(&self) -> bool {
+        self.seen().is_damaged
+    }
+
+    /// Whether there is damage that was not asked for yet: once for each.
+    pub(super) fn take_damage(&self) -> bool {
+        std::mem::take(&mut self.seen().damage_untold)
     }
 
     /// The most keys that a book has: the largest `max_concurrency`.
@@ -197,6 +212,7 @@ impl Book {
         let now = stamp(&*self.0.host);
         self.write_what_was_left(file, now)?;
         let mut record = file.window(now)?;
+        self.notice(record.window);
         let result = work(file, &mut record);
         self.seen().window = record.window;
         result
@@ -217,12 +233,25 @@ impl Book {
         }
         let Some((used, reset_ms)) = self.seen().align else { return Ok(()) };
         let mut record = file.window(now)?;
+        self.notice(record.window);
         align_to(&mut record.window, used, reset_ms, now.boot_ms);
         file.keep(&mut record)?;
         let mut seen = self.seen();
         // Unless there are newer figures meanwhile.
         seen.align = seen.align.filter(|align| *align != (used, reset_ms));
         Ok(())
+    }
+
+    /// Says so when nobody knows any more what was counted.
+    fn notice(&self, window: StartWindow) {
+        let is_damaged = window.counted == SPENT;
+        let mut seen = self.seen();
+        let was_damaged = std::mem::replace(&mut seen.is_damaged, is_damaged);
+        if is_damaged && !was_damaged {
+            seen.damage_untold = true;
+            drop(seen);
+            tracing::warn!(target: "shardring::engine", "{}", Damaged(&self.0.path));
+        }
     }
 
     /// Remembers how it went, and says so when that changes.

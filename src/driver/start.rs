@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::config::{Config, Shards};
 use crate::discovery::{GatewayBotInfo, PlanWarning, ShardsRequest, plan};
-use crate::driver::book::Book;
+use crate::driver::book::{Book, Damaged};
 use crate::driver::route::Route;
 use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::shard::ShardId;
 use crate::shard::admission::Admission;
-use crate::shard::budget::{Budget, Forecast, MemoryLedger, StartLedger};
+use crate::shard::budget::{Budget, BudgetError, Forecast, MemoryLedger, StartLedger};
 use crate::shard::identify::{IdentifyGate, LocalGate, SharedGate};
 use crate::shard::session::Guards;
 use crate::wire::GatewayUrl;
@@ -65,7 +65,7 @@ pub(super) fn guard(
     let shards = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let forecast = budget
         .check_start(shards, max_concurrency, now)
-        .map_err(|error| Error::new(ErrorKind::Budget, error.to_string()))?;
+        .map_err(|error| Error::new(ErrorKind::Budget, refused(&error, book.as_ref())))?;
     tracing::info!(target: "shardring::engine", "{forecast}");
     let admission = Arc::new(Admission::new(config.limits.dials_max, seed));
     let own_gate = if config.max_concurrency_given { OwnGate::None } else { own };
@@ -75,6 +75,14 @@ pub(super) fn guard(
         forecast,
         book,
     })
+}
+
+/// The refusal, with its cause if the book is that.
+fn refused(error: &BudgetError, book: Option<&Book>) -> String {
+    match book.filter(|book| book.is_damaged()) {
+        Some(book) => format!("{}; {error}", Damaged(book.path())),
+        None => error.to_string(),
+    }
 }
 
 /// What [`guard`] made.

@@ -1,8 +1,11 @@
 //! What works, but not for long or not well: told, never acted upon.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 use crate::discovery::{Oddity, PlanWarning};
+use crate::driver::book::Damaged;
 use crate::shard::budget::BudgetAlarm;
 
 /// Something that its user should know of. See [`Handle::warnings`](crate::Handle::warnings).
@@ -15,6 +18,15 @@ pub enum Warning {
     Budget(BudgetAlarm),
     /// A field of `GET /gateway/bot` was missing or absurd, and was replaced.
     Discovery(Oddity),
+    /// The book of session starts is damaged, or fails. Told once for each time.
+    Book {
+        /// Where it is.
+        path: PathBuf,
+        /// What the file fails with: no shard identifies until it works again. `None`: the file
+        /// was emptied, cut off or spoiled; its starts count as spent until the window ends or
+        /// Discord says how many they are.
+        trouble: Option<io::ErrorKind>,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -22,6 +34,12 @@ impl fmt::Display for Warning {
         match self {
             Self::Shards(warning) => warning.fmt(f),
             Self::Budget(alarm) => alarm.fmt(f),
+            Self::Book { path, trouble: None } => Damaged(path).fmt(f),
+            Self::Book { path, trouble: Some(kind) } => write!(
+                f,
+                "the book at {} fails ({kind}): no shard identifies until it works again",
+                path.display()
+            ),
             Self::Discovery(oddity) => match oddity.came {
                 Some(came) => write!(
                     f,

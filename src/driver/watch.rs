@@ -30,6 +30,8 @@ pub(super) struct Watch {
     budget: Arc<Budget>,
     admission: Arc<Admission>,
     book: Option<Book>,
+    /// Its trouble was told.
+    book_failed: bool,
     synced_at: Time,
     refresh: Option<Refresh>,
     /// All shards have been READY once: what the start had set aside is free.
@@ -53,7 +55,8 @@ impl Watch {
         now: Time,
     ) -> Self {
         let (budget, admission) = (Arc::clone(&guards.budget), Arc::clone(&guards.admission));
-        Self { budget, admission, book, synced_at: now, refresh, started: false }
+        let (book_failed, started) = (false, false);
+        Self { budget, admission, book, book_failed, synced_at: now, refresh, started }
     }
 
     /// What stands between the shards and Discord.
@@ -91,6 +94,14 @@ impl Watch {
             refresh.begin(&self.budget, shared);
         }
         let Some(book) = &self.book else { return };
+        if book.take_damage() {
+            shared.warn(Warning::Book { path: book.path().into(), trouble: None });
+        }
+        let trouble = book.trouble();
+        if trouble.is_some() && !self.book_failed {
+            shared.warn(Warning::Book { path: book.path().into(), trouble });
+        }
+        self.book_failed = trouble.is_some();
         if now.since(self.synced_at) >= SYNC_INTERVAL {
             self.synced_at = now;
             let book = book.clone();

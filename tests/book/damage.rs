@@ -101,3 +101,25 @@ fn a_write_that_broke_off_under_a_running_process_is_mended_to_the_safe_side() {
     host.advance(Duration::from_secs(1));
     assert_eq!(book.claim(KEY, at(30)), Claim::Granted);
 }
+
+#[test]
+fn a_book_emptied_under_a_running_process_is_damaged_for_it_and_for_the_next() {
+    let place = Place::new("emptied");
+    let host = TestHost::new();
+    drop(sound(&place, &host));
+    let book = Book::open_on(place.path(), &token(), host.clone()).unwrap();
+    assert!(!book.is_damaged());
+    fs::write(place.path(), []).unwrap();
+    assert_eq!(book.state(at(1)).counted, u32::MAX, "nobody knows");
+    assert!(book.is_damaged());
+    // It has written its window behind a header that is gone.
+    let next = Book::open_on(place.path(), &token(), host.clone()).unwrap();
+    assert!(next.is_damaged() && next.state(at(1)).counted == u32::MAX);
+    assert_eq!(next.align(9, at(1) + WINDOW, at(1)).counted, 9, "Discord knows");
+    assert_eq!(book.state(at(1)).counted, 9);
+    assert!(!book.is_damaged());
+    // Zeros alone are no book.
+    fs::write(place.path(), [0; LEN]).unwrap();
+    let error = Book::open_on(place.path(), &token(), host).unwrap_err();
+    assert!(matches!(error, BookError::NotABook { .. }));
+}

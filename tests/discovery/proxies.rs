@@ -179,9 +179,11 @@ fn a_proxy_that_is_not_there_is_no_way_round_itself() {
     let server = Server::start([Answer::good()]);
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for scheme in ["http", "socks5"] {
-        let discovery = ask(&server).proxy(format!("{scheme}://{gone}"));
+        let discovery = ask(&server).proxy(format!("{scheme}://user:wrong-word@{gone}"));
         let error = discovery.within(Duration::from_millis(1200)).fetch().unwrap_err();
-        assert!(shown(&error).contains("refused: nothing listens there"), "{error}");
+        let told = format!("the proxy at {gone} cannot be reached: the connection was refused");
+        assert!(shown(&error).contains(&told), "{error}");
+        assert!(!shown(&error).contains("wrong-word"), "{error}");
     }
     assert!(server.heads().is_empty());
 }

@@ -119,9 +119,9 @@ fn what_was_spent_before_a_restart_is_missing_after_it_down_to_the_last_start_of
     assert_eq!((place.counted(), gateway.stats().identifies), (4, 4));
 
     let numbers = [
-        "4 shards would IDENTIFY",
-        "of the 10 session starts",
-        "6 are left, 3 of them kept in reserve",
+        "4 shards need a session start each",
+        "6 of the day's 10 are left and 3 are kept in reserve",
+        "`BudgetSettings::override_refusal`",
         "for the reset",
     ];
     assert_refused(&gateway, part(4..8).budget(budget(10, 3)), &numbers);
@@ -154,8 +154,8 @@ fn without_a_book_what_discord_says_is_left_decides() {
     // The default reserve of 1000 is 50.
     let short = with(53);
     let numbers = [
-        "4 shards would IDENTIFY",
-        "of the 1000 session starts a day 53 are left, 50 of them kept in reserve",
+        "4 shards need a session start each",
+        "53 of the day's 1,000 are left and 50 are kept in reserve",
         "for the reset",
     ];
     assert_refused(&short, discovering(&short), &numbers);
@@ -171,6 +171,31 @@ fn without_a_book_what_discord_says_is_left_decides() {
         assert_eq!(gateway.stats().identifies, 4);
         engine.stop(Stop::EndSessions).unwrap();
     }
+}
+
+#[test]
+fn an_empty_book_is_named_as_damaged_and_holds_until_discord_says_what_is_left() {
+    let place = Place::new("empty");
+    std::fs::write(&place.0, []).unwrap();
+    let gateway = gateway(4).session_starts_total(1_000).session_starts_remaining(Some(900));
+    let gateway = gateway.spawn().unwrap();
+    let config = || config(4, &gateway.url()).book(&place.0);
+    let damaged = format!("the book at {} is damaged", place.0.display());
+    assert_refused(&gateway, config(), &[&damaged, "0 of the day's 1,000"]);
+
+    let base = format!("http://{}/api/v10", gateway.addr());
+    let engine = start(config().rest_base(base)).unwrap();
+    assert_eq!(engine.forecast().remaining_after, 896);
+    engine.handle().ready().wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !engine.handle().warnings().iter().any(|warning| {
+        matches!(warning, Warning::Book { path, trouble: None } if *path == place.0)
+            && warning.to_string().contains(&damaged)
+    }) {
+        assert!(Instant::now() < end, "{:?}", engine.handle().warnings());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    engine.stop(Stop::EndSessions).unwrap();
 }
 
 #[test]
@@ -252,7 +277,7 @@ fn the_forecast_says_how_long_a_start_takes_and_what_it_leaves() {
     let engine = start(config(2)).unwrap();
     assert_eq!(
         engine.forecast().to_string(),
-        "5 shards identify 2 at a time, which takes 11 s; then 995 of 1000 session starts are left \
+        "5 shards identify 2 at a time, which takes 11 s; then 995 of 1,000 session starts are left \
          for the day"
     );
     engine.stop(Stop::EndSessions).unwrap();

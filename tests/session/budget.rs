@@ -78,14 +78,16 @@ fn a_start_that_the_rest_above_the_reserve_cannot_cover_is_refused_in_plain_word
     };
     assert_eq!((shards, remaining, reserve, total, is_assumed), (65, 114, 50, 1000, false));
     let text = refused.to_string();
-    for part in ["65 shards", "114 are left", "50 of them", "2 h 0 min", "resets the token"] {
+    for part in
+        ["65 shards", "114 are left", "50 are kept in reserve", "2 h 0 min", "resets the token"]
+    {
         assert!(text.contains(part), "{text}");
     }
     let forecast = budget.check_start(64, 16, at(1)).expect("64 fit");
     assert_eq!(forecast.takes, TURN * 3, "four turns");
     assert_eq!(
         forecast.to_string(),
-        "64 shards identify 16 at a time, which takes 16 s; then 50 of 1000 session starts are \
+        "64 shards identify 16 at a time, which takes 16 s; then 50 of 1,000 session starts are \
          left for the next 2 h 0 min"
     );
     budget.check_start(1, 16, at(1)).expect_err("those of the first start are set aside");
@@ -194,8 +196,11 @@ fn alarms_come_at_half_a_quarter_a_tenth_and_the_reserve_each_once_a_window() {
     let remaining: Vec<_> = seen.iter().map(|(remaining, _)| *remaining).collect();
     assert_eq!(remaining, [500, 250, 100, 50]);
     let percents: Vec<_> = seen[..3].iter().map(|(_, alarm)| alarm.to_string()).collect();
-    assert_eq!(percents[0], "50 % of the session starts are left: 500 of 1000 for the next 60 min");
-    assert!(percents[1].starts_with("25 %") && percents[2].starts_with("10 %"));
+    assert_eq!(
+        percents[0],
+        "at most 50 % of the session starts are left: 500 of 1,000 for the next 60 min"
+    );
+    assert!(percents[1].contains("most 25 %") && percents[2].contains("most 10 %"));
     assert!(matches!(seen[3].1, BudgetAlarm::ReserveReached { remaining: 50, .. }));
     for _ in 0..100 {
         budget.count(Start::First, at(3));

@@ -82,6 +82,21 @@ impl fmt::Display for BookError {
     }
 }
 
+/// What to say of a book that was emptied, cut off or spoiled.
+pub(in crate::driver) struct Damaged<'a>(pub(in crate::driver) &'a Path);
+
+impl fmt::Display for Damaged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the book at {} is damaged: its starts of the day count as spent, to be safe, until \
+             Discord says how many are left; if you know better, delete it while no process of \
+             this bot runs",
+            self.0.display()
+        )
+    }
+}
+
 impl std::error::Error for BookError {}
 
 impl From<BookError> for Error {

@@ -161,6 +161,12 @@ impl WindowRecord {
         copies.into_iter().flatten().map(|record| record.stamp.is_of_boot(now)).max()
     }
 
+    /// Whether a copy of the window is whole.
+    pub(super) fn is_any(bytes: &[u8]) -> bool {
+        let second = bytes.get(WINDOW_LEN..).and_then(Self::parse);
+        Self::parse(bytes).or(second).is_some()
+    }
+
     /// The record in the terms of another moment: of another boot, if it is one.
     ///
     /// Across a boot only the wall clock goes on. One that was set back makes the window as long

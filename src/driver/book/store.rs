@@ -145,13 +145,26 @@ impl Locked<'_> {
             Opened::Book(header) if header.is_of(identity) => Ok(()),
             Opened::Book(_) => Err(BookError::OtherBot { path: path.into() }),
             Opened::Version(version) => Err(BookError::Version { path: path.into(), version }),
-            Opened::Foreign => Err(BookError::NotABook { path: path.into() }),
-            Opened::Broken => {
-                let header = Header::of(identity, RandomState::new().hash_one(path));
-                let written = self.file.write_all_at(&header.bytes(), 0);
-                written.map_err(|error| BookError::io("written", path, &error))
+            // Cut off under a running process, which has written its window since.
+            Opened::Foreign if bytes == [0; HEADER_LEN] && self.has_window().map_err(told)? => {
+                self.make_header(path, identity)
             }
+            Opened::Foreign => Err(BookError::NotABook { path: path.into() }),
+            Opened::Broken => self.make_header(path, identity),
         }
+    }
+
+    /// Whether a whole window stands where a book has it.
+    fn has_window(&self) -> io::Result<bool> {
+        let mut bytes = [0; 2 * WINDOW_LEN];
+        let len = read_up_to(self.file, &mut bytes, HEADER_LEN as u64)?;
+        Ok(WindowRecord::is_any(&bytes[..len]))
+    }
+
+    fn make_header(&self, path: &Path, identity: &str) -> Result<(), BookError> {
+        let header = Header::of(identity, RandomState::new().hash_one(path));
+        let written = self.file.write_all_at(&header.bytes(), 0);
+        written.map_err(|error| BookError::io("written", path, &error))
     }
 
     /// Brings a book that comes from another boot, or that is too short, into this one's terms.

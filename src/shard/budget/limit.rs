@@ -107,12 +107,14 @@ impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} shards identify {} at a time, which takes {}; then {} of {} session starts are left",
-            self.shards,
+            "{} {} {} at a time, which takes {}; then {} of {} session starts {} left",
+            Grouped(self.shards),
+            one_or(self.shards, "shard identifies", "shards identify"),
             self.max_concurrency,
             Span(self.takes),
-            self.remaining_after,
-            self.total,
+            Grouped(self.remaining_after),
+            Grouped(self.total),
+            one_or(self.remaining_after, "is", "are"),
         )?;
         match self.resets_after {
             Some(resets_after) => write!(f, " for the next {}", Span(resets_after)),
@@ -145,19 +147,32 @@ pub enum BudgetError {
 impl fmt::Display for BudgetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::TooFew { shards, remaining, reserve, total, is_assumed, resets_after } = *self;
-        let source = if is_assumed { " that Discord documents" } else { "" };
+        let need =
+            one_or(shards, "shard needs a session start", "shards need a session start each");
         write!(
             f,
-            "{shards} shards would IDENTIFY, but of the {total} session starts a day{source} \
-             {remaining} are left, {reserve} of them kept in reserve; "
+            "{} {need}; {} of the day's {}{} {} left and {} {} kept in reserve: ",
+            Grouped(shards),
+            Grouped(remaining),
+            Grouped(total),
+            if is_assumed { " (the number that Discord documents)" } else { "" },
+            one_or(remaining, "is", "are"),
+            Grouped(reserve),
+            one_or(reserve, "is", "are"),
         )?;
         match resets_after {
             Some(resets_after) => write!(f, "wait {} for the reset, ", Span(resets_after))?,
             None => f.write_str("start fewer shards, ")?,
         }
+        if shards <= remaining {
+            f.write_str("lower `BudgetSettings::reserve`, ")?;
+        }
+        if is_assumed {
+            f.write_str("give the bot's true number as `BudgetSettings::total`, ")?;
+        }
         f.write_str(
-            "give the bot's true total, or override this check: Discord resets the token of a bot \
-             that goes over its limit",
+            "or set `BudgetSettings::override_refusal`; Discord resets the token of a bot that \
+             goes over its limit",
         )
     }
 }
@@ -203,25 +218,50 @@ impl fmt::Display for BudgetAlarm {
         match *self {
             Self::Left { percent, remaining, total, resets_after } => write!(
                 f,
-                "{percent} % of the session starts are left: {remaining} of {total} for the next {}",
+                "at most {percent} % of the session starts are left: {} of {} for the next {}",
+                Grouped(remaining),
+                Grouped(total),
                 Span(resets_after)
             ),
             Self::Slowed { spacing, remaining } => write!(
                 f,
-                "sessions are lost so often that new ones start only every {}: {remaining} session \
-                 starts are left",
-                Span(spacing)
+                "sessions are lost so often that new ones start only every {}: {} session {} left",
+                Span(spacing),
+                Grouped(remaining),
+                one_or(remaining, "start is", "starts are"),
             ),
             Self::ReserveReached { remaining, resets_after } => write!(
                 f,
-                "no shard identifies for the next {}: {remaining} session starts are left, and kept \
-                 in reserve",
-                Span(resets_after)
+                "no shard identifies for the next {}: {}",
+                Span(resets_after),
+                match remaining {
+                    0 => "no session start is left".to_owned(),
+                    1 => "1 session start is left, and kept in reserve".to_owned(),
+                    more => {
+                        format!("{} session starts are left, and kept in reserve", Grouped(more))
+                    }
+                }
             ),
             Self::LedgerDegraded => f.write_str(
                 "the ledger of session starts cannot be reached: starts of other processes are not \
                  counted",
             ),
+        }
+    }
+}
+
+fn one_or(count: u32, one: &'static str, more: &'static str) -> &'static str {
+    if count == 1 { one } else { more }
+}
+
+/// A number as people write it: 120,000.
+struct Grouped(u32);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0..=999 => write!(f, "{}", self.0),
+            number => write!(f, "{},{:03}", Self(number / 1000), number % 1000),
         }
     }
 }
