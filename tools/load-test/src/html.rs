@@ -7,7 +7,7 @@
 mod axis;
 mod chart;
 mod percentiles;
-mod tables;
+pub(crate) mod tables;
 mod time;
 
 use std::fmt::Write as _;
@@ -84,7 +84,7 @@ fn series(reports: &[Report], out: &mut String) {
             at_percent(0),
             at_percent(1),
             or_dash(report.rss_per_shard_kib.map(digits)),
-            word(report.outcome)
+            word(report)
         );
     }
     out.push_str("</tbody></table></div>\n");
@@ -103,6 +103,7 @@ fn job(report: &Report, machine: &Machine, out: &mut String) {
     );
     verdict(report, out);
     tiles(report, out);
+    out.push_str(&tables::storm(report));
     out.push_str(&percentiles::section(report));
     out.push_str(&time::section(&report.course));
     let _ = write!(out, "<div class=\"side\">\n{}", tables::ledger(report));
@@ -118,12 +119,15 @@ fn job(report: &Report, machine: &Machine, out: &mut String) {
 /// `64 shards, zlib-stream, 20,000 events/s`.
 fn name(report: &Report) -> String {
     let settings = &report.settings;
-    let shards = plural(settings.shards.into(), "shard");
-    format!("{shards}, {}, {}", tables::compression(settings), tables::traffic(settings))
+    let storm = if settings.cut.is_some() { "storm: " } else { "" };
+    let tls = if settings.tls { "TLS, " } else { "" };
+    let (compression, traffic) = (tables::compression(settings), tables::traffic(settings));
+    format!("{storm}{}, {tls}{compression}, {traffic}", settings.shards_text())
 }
 
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
+fn word(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Clean if report.never_ready => "interrupted",
         Outcome::Clean => "clean",
         Outcome::Findings => "FINDINGS",
         Outcome::Failed => "FAILED",
@@ -133,6 +137,9 @@ fn word(outcome: Outcome) -> &'static str {
 fn verdict(report: &Report, out: &mut String) {
     let compared = report.ledger.is_some();
     let (class, text) = match report.outcome {
+        Outcome::Clean if report.never_ready => {
+            ("bad", "Interrupted before any shard was READY: nothing was tested.")
+        }
         Outcome::Clean if report.interrupted => {
             ("good", "Clean as far as it went: it was interrupted.")
         }

@@ -276,6 +276,9 @@ impl<'a> Job<'a> {
 
     /// Stops the engine, then the gateway, and compares.
     fn finish(mut self, end: &End, live: &mut Live, report: &mut Report) {
+        if self.watch.sum(|core| &core.readies) == 0 {
+            report.set_never_ready();
+        }
         report.shards_up = self.watch.sum(|core| &core.up);
         report.events_expected = self.expected;
         report.rss_end_kib = process::rss_kib().ok();

@@ -183,7 +183,7 @@ pub(crate) const CANARY_EVENTS_MIN: u64 = 8;
 /// Heartbeats of a storm come often, so that one that is late shows.
 const STORM_HEARTBEAT_MS: u32 = 1_000;
 /// So much later than its interval a heartbeat of a storm is late.
-const STORM_GRACE_MS: u32 = 100;
+const STORM_GRACE_MS: u32 = 250;
 /// From the traffic's start to the cut.
 const CUT_AFTER_MS: u64 = 4_000;
 /// From the reading of idle memory to the traffic's start.

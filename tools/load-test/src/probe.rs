@@ -12,6 +12,7 @@ use replay_gateway::ledger::{Record, SessionLost, hash, session_key};
 use replay_gateway::traffic::schedule::Pace;
 use shardring::decode::Envelope;
 use shardring::model::Ready;
+use shardring::wire::WireError;
 use shardring::{Context, Event, Handler, Link, Panicked};
 
 use crate::latency::{Due, Spans, UnixOffset};
@@ -42,6 +43,8 @@ pub(crate) struct Watch {
     pub(crate) cpu_first: OnceLock<CpuTime>,
     /// The first shard that Discord refused for good, and why.
     pub(crate) refused: OnceLock<String>,
+    /// What was wrong with the bytes of the last connection that ended for that.
+    pub(crate) wire: Mutex<Option<WireError>>,
 }
 
 /// The counters of one core. Written by its handler only.
@@ -73,6 +76,7 @@ impl Watch {
             start_unix_ns: AtomicU64::new(0),
             cpu_first: OnceLock::new(),
             refused: OnceLock::new(),
+            wire: Mutex::new(None),
         }
     }
 
@@ -316,7 +320,11 @@ impl Handler for Probe {
                 bump(&self.watch().resumed, 1);
                 self.set_up(shard, true);
             }
-            Link::Disconnected { .. } => {
+            Link::Disconnected { wire, .. } => {
+                if wire.is_some() {
+                    let last = &self.bench.watch.wire;
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = wire;
+                }
                 bump(&self.watch().ended, 1);
                 self.set_up(shard, false);
             }

@@ -13,6 +13,7 @@ use crate::course::{Course, Curve};
 use crate::latency::Percentiles;
 use crate::plan::{GatewayPlan, JobPlan, LedgerMode, Load, Wanted};
 use crate::storm::Storm;
+use crate::units::{plural, spaced};
 
 /// How it went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,6 +46,9 @@ pub(crate) struct Report {
     pub(crate) problems: Vec<String>,
     pub(crate) notes: Vec<String>,
     pub(crate) interrupted: bool,
+    /// Not one shard was ever READY.
+    #[serde(skip)]
+    pub(crate) never_ready: bool,
     pub(crate) settings: Settings,
     pub(crate) shards_up: u64,
     pub(crate) ready_ms: Option<f64>,
@@ -110,6 +114,8 @@ pub(crate) struct Settings {
     pub(crate) other_cpus: Vec<usize>,
     pub(crate) compression: Wanted,
     pub(crate) tls: bool,
+    /// The first so many shards are cut (`storm`); the others are its bystanders.
+    pub(crate) cut: Option<u32>,
     pub(crate) load: &'static str,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) burst: Option<u64>,
@@ -132,6 +138,7 @@ impl Default for Settings {
             other_cpus: Vec::new(),
             compression: Wanted::Zlib,
             tls: false,
+            cut: None,
             load: "",
             rate_per_s: None,
             burst: None,
@@ -147,6 +154,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// `400 shards (200 that are cut, 200 bystanders)`.
+    pub(crate) fn shards_text(&self) -> String {
+        let shards = plural(self.shards.into(), "shard");
+        match self.cut {
+            Some(cut) => {
+                let bystanders = plural(self.shards.saturating_sub(cut).into(), "bystander");
+                format!("{shards} ({} that are cut, {bystanders})", spaced(cut.into()))
+            }
+            None => shards,
+        }
+    }
+
     /// Those of a plan.
     pub(crate) fn of(plan: &JobPlan) -> Self {
         let mut settings = Self {
@@ -160,6 +179,7 @@ impl Settings {
             other_cpus: plan.placement.others.clone(),
             compression: plan.compression,
             tls: plan.tls,
+            cut: plan.cut,
             ledger: plan.ledger,
             linger_us: plan.linger.as_micros() as u64,
             guilds_per_shard: plan.guilds_per_shard,
@@ -224,6 +244,32 @@ impl Report {
         if self.events_without_id > 0 {
             self.notes.push(format!("{} events had no readable id", self.events_without_id));
         }
+    }
+
+    /// Not one shard was ever READY: nothing was tested, so nothing can be called clean.
+    pub(crate) fn set_never_ready(&mut self) {
+        self.never_ready = true;
+        if self.interrupted {
+            self.notes.push("interrupted before any shard was READY: nothing was tested".into());
+        } else {
+            self.problem("nothing was connected: no shard was ever READY");
+        }
+    }
+
+    /// Why fewer events came than were planned although none is lost.
+    pub(crate) fn places_taken(&self) -> Option<String> {
+        let lost = self.ledger.as_ref().map_or(0, |ledger| ledger.lost) + self.numbers_missing;
+        if lost > 0 || self.interrupted {
+            return None;
+        }
+        let fewer = self.events_expected?.checked_sub(self.events).filter(|fewer| *fewer > 0)?;
+        if self.sessions_lost > 0 {
+            let text = "sessions that began anew skip the numbers that are past";
+            return Some(text.to_owned());
+        }
+        (fewer <= self.sessions_resumed).then(|| {
+            format!("{} planned numbers were taken by RESUMED, one a resume", spaced(fewer))
+        })
     }
 
     /// The job could not be done.
@@ -369,6 +415,22 @@ mod tests {
         report.fail("no");
         report.problem("later");
         assert_eq!(report.outcome.exit_code(), 3);
+    }
+
+    #[test]
+    fn resumes_explain_the_numbers_that_no_event_had_and_nothing_else() {
+        let report = |events, sessions_resumed| Report {
+            events,
+            events_expected: Some(80_000),
+            sessions_resumed,
+            ..Report::default()
+        };
+        let text = report(79_800, 200).places_taken().unwrap();
+        assert!(text.contains("200 planned numbers were taken by RESUMED"), "{text}");
+        assert_eq!(report(79_799, 200).places_taken(), None);
+        assert_eq!(report(80_000, 200).places_taken(), None);
+        let lossy = Report { numbers_missing: 1, ..report(79_800, 200) };
+        assert_eq!(lossy.places_taken(), None);
     }
 
     #[test]

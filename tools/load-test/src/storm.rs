@@ -50,6 +50,9 @@ struct Seen {
     /// CPU a second before the cut.
     usual_ns_per_s: f64,
     ended: Option<(Duration, u64)>,
+    /// The last look, and the longest time between two.
+    last_look: Option<Duration>,
+    gap_max: Duration,
 }
 
 impl Storm {
@@ -60,6 +63,8 @@ impl Storm {
     /// Looks where the job stands.
     pub(crate) fn look(&mut self, moment: &Moment, cut: u64) {
         let (now, seen) = ((moment.at, moment.cpu_ns), &mut self.seen);
+        let since = seen.last_look.replace(moment.at).unwrap_or(moment.at);
+        seen.gap_max = seen.gap_max.max(moment.at.saturating_sub(since));
         if moment.links.ended == 0 {
             seen.before.push_back(now);
             while seen.before.len() > LOOKS_MAX {
@@ -110,7 +115,11 @@ pub(crate) fn judge(cut: u32, shards: u32, report: &mut Report) {
     let sessions = number(&of_cut, "sessions");
     let (not_resumed, extra, late) =
         (storm.not_resumed, storm.identifies_extra, storm.bystanders_late);
+    let busy = busy(storm.seen.gap_max, number(&stats, "starved"));
     report.gateway = Some(stats);
+    if let Some(why) = busy.filter(|_| late > 0) {
+        report.notes.push(format!("late heartbeats: {why}; a loaded machine alone does this"));
+    }
     if sessions != u64::from(cut) {
         report.problem(format!("{sessions} of {cut} sessions were cut"));
     }
@@ -125,51 +134,75 @@ pub(crate) fn judge(cut: u32, shards: u32, report: &mut Report) {
     }
 }
 
+/// What there is to say that the machine, not the library, may have made heartbeats late.
+fn busy(look_gap_max: Duration, starved: u64) -> Option<String> {
+    let gap_ms = look_gap_max.as_millis();
+    let signs = [
+        (look_gap_max > LOOK_GAP_USUAL, format!("looks 20 ms apart came up to {gap_ms} ms apart")),
+        (starved > 0, format!("the gateway waited {starved} times for prepared traffic")),
+        (cfg!(debug_assertions), "built without --release".to_owned()),
+    ];
+    let signs: Vec<String> = signs.into_iter().filter(|sign| sign.0).map(|sign| sign.1).collect();
+    (!signs.is_empty()).then(|| signs.join(", "))
+}
+
+impl Storm {
+    /// What a report tells of it: a name and a text a row.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let seconds = |ms: u64| ms as f64 / 1e3;
+        let Self { cut, bystanders, handshakes_max, accepted_per_s_max, .. } = self;
+        let (all_s, first_s) = (seconds(self.last_resumed_ms), seconds(self.first_resumed_ms));
+        let each_ms = self.cpu_net_ms / f64::from(self.cut.max(1));
+        let gap_s = seconds(self.bystanders_gap_max_ms);
+        vec![
+            (
+                "cut",
+                format!(
+                    "{cut} shards at once; {bystanders} more, the bystanders, are left alone to \
+                     show whether they suffer"
+                ),
+            ),
+            ("all back after", format!("{all_s:.2} s (the first after {first_s:.2} s)")),
+            (
+                "CPU until then",
+                format!(
+                    "{:.0} ms, {:.0} of them above what the traffic takes: {each_ms:.2} ms a shard",
+                    self.cpu_ms, self.cpu_net_ms
+                ),
+            ),
+            ("IDENTIFYs", format!("{} besides the first of each shard", self.identifies_extra)),
+            ("sessions", format!("{} not resumed", self.not_resumed)),
+            (
+                "TLS handshakes",
+                format!(
+                    "{} resumed, {} full; at most {handshakes_max} at a time, at most \
+                     {accepted_per_s_max} connections a second",
+                    self.tls_resumed, self.tls_full
+                ),
+            ),
+            (
+                "the bystanders",
+                format!(
+                    "{} heartbeats late; at most {gap_s:.2} s between two that are due every \
+                     {HEARTBEAT_S:.0} s",
+                    self.bystanders_late
+                ),
+            ),
+        ]
+    }
+}
+
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nStorm")?;
-        let mut row = |name: &str, value: String| writeln!(f, "{name:<20} {value}");
-        row("cut", format!("{} shards at once, {} left alone", self.cut, self.bystanders))?;
-        row(
-            "all back after",
-            format!(
-                "{:.2} s (the first after {:.2} s)",
-                self.last_resumed_ms as f64 / 1e3,
-                self.first_resumed_ms as f64 / 1e3
-            ),
-        )?;
-        row(
-            "CPU until then",
-            format!(
-                "{:.0} ms, {:.0} of them above what the traffic takes: {:.2} ms a shard",
-                self.cpu_ms,
-                self.cpu_net_ms,
-                self.cpu_net_ms / f64::from(self.cut.max(1))
-            ),
-        )?;
-        row("IDENTIFYs", format!("{} besides the first of each shard", self.identifies_extra))?;
-        row("sessions", format!("{} not resumed", self.not_resumed))?;
-        row(
-            "TLS handshakes",
-            format!(
-                "{} resumed, {} full; at most {} at a time, at most {} connections a second",
-                self.tls_resumed, self.tls_full, self.handshakes_max, self.accepted_per_s_max
-            ),
-        )?;
-        row(
-            "the others",
-            format!(
-                "{} heartbeats late; at most {:.2} s between two that are due every {:.0} s",
-                self.bystanders_late,
-                self.bystanders_gap_max_ms as f64 / 1e3,
-                HEARTBEAT_S
-            ),
-        )
+        self.rows().iter().try_for_each(|(name, value)| writeln!(f, "{name:<20} {value}"))
     }
 }
 
 /// Looks that are remembered: about a second of them.
 const LOOKS_MAX: usize = 50;
+/// A thread that is not kept from running looks again within this time.
+const LOOK_GAP_USUAL: Duration = Duration::from_millis(100);
 /// The interval of a storm's heartbeats.
 const HEARTBEAT_S: f64 = 1.0;
 
@@ -206,6 +239,14 @@ mod tests {
         assert_eq!((report.storm.cpu_ms, report.storm.cpu_net_ms), (500.0, 400.0));
         assert_eq!((report.storm.tls_full, report.storm.tls_resumed), (0, 2));
         assert!(report.storm.to_string().contains("all back after       0.90 s"));
+    }
+
+    #[test]
+    fn signs_of_a_busy_machine_are_named() {
+        let text = busy(Duration::from_millis(340), 2).unwrap();
+        assert!(text.contains("up to 340 ms apart") && text.contains("waited 2 times"), "{text}");
+        let quiet = busy(Duration::from_millis(25), 0);
+        assert_eq!(quiet.is_some(), cfg!(debug_assertions), "{quiet:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use replay_gateway::ledger;
 
+use crate::html::tables::unhashed_are;
 use crate::latency::Percentiles;
 use crate::report::{Outcome, Report};
 use crate::units::{bytes, cpu, digits, kib, micros, plural, spaced};
@@ -23,6 +24,7 @@ pub(crate) fn of_job(report: &Report) -> String {
     }
     let compared = report.ledger.is_some();
     let verdict = match report.outcome {
+        Outcome::Clean if report.never_ready => "interrupted before any shard was READY",
         Outcome::Clean if report.interrupted => "clean, as far as it went: interrupted",
         Outcome::Clean if compared => "clean: nothing lost, doubled, out of order or altered",
         Outcome::Clean => "clean, as far as can be told without comparing ledgers",
@@ -76,6 +78,7 @@ pub(crate) fn of_series(reports: &[Report]) -> String {
             latency(|latency| latency.p50_us),
             latency(|latency| latency.p99_us),
             match report.outcome {
+                Outcome::Clean if report.never_ready => "interrupted".to_owned(),
                 Outcome::Clean => "clean".to_owned(),
                 _ => report.problems.join("; "),
             }
@@ -144,7 +147,7 @@ fn settings(report: &Report, table: &mut Table) {
         "client",
         &format!(
             "{}, {tls}{compression}, {} on {}, all else on {}",
-            plural(settings.shards.into(), "shard"),
+            settings.shards_text(),
             plural(settings.threads as u64, "engine thread"),
             cpus(&settings.client_cpus),
             cpus(&settings.other_cpus)
@@ -174,6 +177,9 @@ fn load(report: &Report, table: &mut Table) {
         format!(" in {:.3} s: {} events/s", report.window_ms / 1e3, spaced(rate as u64))
     });
     table.row("events", &format!("{}{of}{rate}", spaced(report.events)));
+    if let Some(why) = report.places_taken() {
+        table.row("", &why);
+    }
     let three = |all: Option<f64>, user: Option<f64>, system: Option<f64>| match (all, user, system)
     {
         (Some(all), Some(user), Some(system)) => {
@@ -312,13 +318,16 @@ fn ledger(report: &Report, table: &mut Table) {
         (ledger.excused, "under way at the end or covered by a notice"),
         (ledger.misnumbered, "under another number"),
         (ledger.unexpected, "never numbered"),
-        (ledger.unhashed, "compared without a hash"),
     ] {
         if count > 0 {
             let _ = write!(text, ", {} {what}", spaced(count));
         }
     }
     table.row("", &text);
+    if ledger.unhashed > 0 {
+        let (count, are) = (spaced(ledger.unhashed), unhashed_are(report));
+        table.row("", &format!("{count} compared without a hash: {are}"));
+    }
 }
 
 #[cfg(test)]
@@ -339,6 +348,19 @@ mod tests {
         {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_job_without_any_ready_is_a_finding_unless_it_was_interrupted() {
+        let mut report = Report::default();
+        report.set_never_ready();
+        assert_eq!(report.outcome.exit_code(), 1);
+        assert!(report.problems[0].starts_with("nothing was connected"));
+        let mut report = Report { interrupted: true, ..Report::default() };
+        report.set_never_ready();
+        assert_eq!(report.outcome.exit_code(), 0);
+        let text = of_job(&report);
+        assert!(!text.contains("clean") && text.contains("before any shard was READY"), "{text}");
     }
 
     #[test]

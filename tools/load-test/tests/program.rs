@@ -270,6 +270,23 @@ fn a_gateway_that_is_not_there_is_told_within_the_time_given() {
     assert_eq!(report["outcome"], "failed");
     let text = report["problems"].to_string();
     assert!(text.contains("only 0 of 1 shards were READY"), "{text}");
+    assert!(text.contains("connection refused"), "the cause is told: {text}");
+    assert!(text.contains("nothing was connected"), "{text}");
+}
+
+#[test]
+fn a_gateway_whose_ca_is_not_believed_is_given_up_with_the_cause_and_a_hint() {
+    let tls = replay_gateway::TlsConfig::default();
+    let gateway = Gateway::builder().tls(tls).spawn().expect("the gateway starts");
+    // Of 64 shards each has its turn to IDENTIFY: that would be more than five minutes.
+    let output = run(&[&["--json", "--quiet", "--shards", "64", "--gateway", &gateway.url()]]);
+    gateway.stop().unwrap();
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(3), "{report:#}");
+    let text = report["problems"].to_string();
+    for part in ["every attempt has failed", " tls", "CA that is not believed", "--ca FILE"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]

@@ -56,6 +56,14 @@ pub(super) fn ledger(report: &Report) -> String {
     ] {
         facts.row(name, &spaced(count));
     }
+    if let Some(why) = report.places_taken() {
+        let all = report.events_expected.unwrap_or(0);
+        facts.row("planned", &format!("{}: {why}", spaced(all)));
+    }
+    if ledger.unhashed > 0 {
+        let unhashed = format!("{} ({})", spaced(ledger.unhashed), unhashed_are(report));
+        facts.row("compared without a hash", &unhashed);
+    }
     for (name, count) in [
         ("under another number", ledger.misnumbered),
         ("never sent", ledger.unexpected),
@@ -68,6 +76,24 @@ pub(super) fn ledger(report: &Report) -> String {
     }
     ledger.examples.iter().for_each(|example| facts.row("example", example));
     facts.table("Was anything lost?")
+}
+
+/// Which events have no hash.
+pub(crate) fn unhashed_are(report: &Report) -> &'static str {
+    match report.settings.ledger {
+        LedgerMode::Full => "the GUILD_CREATEs after READY, known by session, number and id alone",
+        _ => "hashes were not asked for: session, number and id alone",
+    }
+}
+
+/// How the shards that were cut came back; nothing without a storm.
+pub(super) fn storm(report: &Report) -> String {
+    if report.storm.is_none() {
+        return String::new();
+    }
+    let mut facts = Facts::default();
+    report.storm.rows().iter().for_each(|(name, value)| facts.row(name, value));
+    facts.table("Storm")
 }
 
 /// What happened to the connections.
@@ -147,7 +173,8 @@ pub(super) fn job(report: &Report, machine: &Machine) -> String {
             url => url.to_owned(),
         },
     );
-    facts.row("shards", &spaced(settings.shards.into()));
+    facts.row("shards", &settings.shards_text());
+    facts.row("TLS", if settings.tls { "yes" } else { "no" });
     facts.row("compression", compression(settings));
     let each = settings
         .events_per_shard

@@ -140,3 +140,24 @@ fn a_series_compares_its_jobs_and_links_to_each() {
         assert!(page.contains(part), "{part}");
     }
 }
+
+#[test]
+fn a_storm_has_a_table_and_its_title_tells_who_was_cut_over_what() {
+    let mut report = report(5);
+    report.settings = Settings { shards: 400, cut: Some(200), tls: true, ..report.settings };
+    report.set_gateway(serde_json::json!({"cut": {"sessions": 200, "last_resumed_ms": 1_500}}));
+    crate::storm::judge(200, 400, &mut report);
+    let page = page_of(report);
+    check(&page);
+    for part in [
+        "storm: 400 shards (200 that are cut, 200 bystanders), TLS, zlib-stream",
+        "<h2>Storm</h2>",
+        "all back after",
+        "1.50 s (the first after",
+        "<th>the bystanders</th>",
+        "<th>TLS</th><td>yes</td>",
+    ] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+    assert!(!page_of(super::tests::report(5)).contains("<h2>Storm</h2>"));
+}

@@ -1,16 +1,20 @@
 //! What a job waits for, one after the other: READY, start guilds, the traffic's start, its end.
 //! Each wait has a bound and ticks meanwhile ([`Job::tick`]).
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use shardring::shard::close::Cause;
 use shardring::shard::notice::State;
+use shardring::wire::WireError;
 
 use super::{End, Job, Tick};
 use crate::child::GatewayChild;
 use crate::http;
 use crate::plan::{GatewayPlan, Load};
 use crate::setup::pace;
+use crate::units::spaced;
 
 impl Job<'_> {
     pub(super) fn wait_ready(&mut self, tick: &mut Tick<'_>) -> Result<(), End> {
@@ -18,20 +22,69 @@ impl Job<'_> {
         let shards = u64::from(self.plan.shards);
         let turns = self.plan.shards.div_ceil(self.plan.max_concurrency.max(1));
         let patience = self.plan.ready_timeout + IDENTIFY_TURN * (turns - 1);
+        let mut failing_since = None;
         while self.watch.sum(|core| &core.up) < shards {
             self.tick(tick)?;
+            if self.only_fails(&mut failing_since) {
+                tick.report.fail(format!(
+                    "no shard could connect: for {:.0} s every attempt has failed{}",
+                    FAILING_MAX.as_secs_f64(),
+                    self.causes()
+                ));
+                return Err(End::Broken);
+            }
             if self.started_at.elapsed() > patience {
                 let up = self.watch.sum(|core| &core.up);
                 tick.report.fail(format!(
-                    "only {up} of {shards} shards were READY within {:.0} s{}",
+                    "only {up} of {shards} shards were READY within {:.0} s{}{}",
                     patience.as_secs_f64(),
-                    self.not_active()
+                    self.not_active(),
+                    self.causes()
                 ));
                 return Err(End::Broken);
             }
         }
         tick.report.ready_ms = Some(self.started_at.elapsed().as_secs_f64() * 1e3);
         Ok(())
+    }
+
+    /// Whether no shard has ever been READY and no attempt of the last while came as far as HELLO.
+    fn only_fails(&self, since: &mut Option<Instant>) -> bool {
+        if self.watch.sum(|core| &core.readies) > 0 || self.watch.sum(|core| &core.ended) == 0 {
+            return false;
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() < FAILING_MAX {
+            return false;
+        }
+        // Who has had HELLO may still become READY.
+        let on_its_way = self.metrics().is_none_or(|metrics| {
+            let states = [State::Queued, State::Identifying, State::Active];
+            metrics.shards().iter().any(|shard| states.contains(&shard.state))
+        });
+        if on_its_way {
+            *since = None;
+        }
+        !on_its_way
+    }
+
+    /// Why connections ended so far, and what the last wire error was.
+    fn causes(&self) -> String {
+        let Some(metrics) = self.metrics() else { return String::new() };
+        let ended = Cause::NAMES.iter().zip(metrics.counters.disconnects);
+        let causes: Vec<String> = ended
+            .filter(|(_, count)| *count > 0)
+            .map(|(cause, count)| format!("{} {}", spaced(count), cause.replace('_', " ")))
+            .collect();
+        if causes.is_empty() {
+            return String::new();
+        }
+        let wire = *self.watch.wire.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = wire.map_or(String::new(), |wire| format!("; the last: {wire}"));
+        let hint = match wire {
+            Some(WireError::TlsUnknownCa | WireError::TlsCertificate) => CA_HINT,
+            _ => "",
+        };
+        format!("; connections ended: {}{last}{hint}", causes.join(", "))
     }
 
     /// What the first few shards that are not up await.
@@ -203,6 +256,11 @@ impl Job<'_> {
 
 /// Shards that the report of a missing READY names.
 const NOT_ACTIVE_MAX: usize = 5;
+/// With no READY ever, and every attempt failing for so long, the gateway is not there.
+const FAILING_MAX: Duration = Duration::from_secs(10);
+/// What helps with a certificate of a private CA.
+const CA_HINT: &str = "; --ca FILE names the CA of a private gateway (replay-gateway writes its \
+                       own with --tls-ca-out FILE)";
 /// One turn of the identify gate.
 const IDENTIFY_TURN: Duration = Duration::from_millis(5_300);
 /// No GUILD_CREATE for so long: the rest will not come.

@@ -187,6 +187,44 @@ pub(super) struct Args {
     pub(super) status: Option<u64>,
 }
 
+impl Args {
+    /// The error of a start with the flag it is about: the object that gives the same kind of
+    /// error when it is opened once more. As it was if none does.
+    pub(super) fn name_object(&self, error: std::io::Error) -> std::io::Error {
+        let same = |again: std::io::Result<()>| again.is_err_and(|at| at.kind() == error.kind());
+        let listens = |addr| std::net::TcpListener::bind(addr).map(drop);
+        for (flag, addr) in
+            [("--listen", Some(self.listen)), ("--resume-listen", self.resume_listen)]
+        {
+            if let Some(addr) = addr.filter(|addr| same(listens(*addr))) {
+                return std::io::Error::new(error.kind(), format!("{flag} {addr}: {error}"));
+            }
+        }
+        let writes = |path: &PathBuf| std::fs::OpenOptions::new().append(true).open(path);
+        let in_folder = |path: &PathBuf| match writes(path) {
+            // The file need not be there, but its folder.
+            Err(at) if at.kind() == std::io::ErrorKind::NotFound => match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder.metadata().map(drop),
+                _ => Ok(()),
+            },
+            written => written.map(drop),
+        };
+        let reads = |path: &PathBuf| std::fs::File::open(path).map(drop);
+        let files = [
+            ("--tls-ca-out", &self.tls_ca_out, self.tls_ca_out.as_ref().map(in_folder)),
+            ("--ledger", &self.ledger, self.ledger.as_ref().map(in_folder)),
+            ("--capture", &self.capture, self.capture.as_ref().map(reads)),
+        ];
+        for (flag, path, again) in files {
+            if let Some(path) = path.as_ref().filter(|_| again.is_some_and(same)) {
+                let text = format!("{flag} {}: {error}", path.display());
+                return std::io::Error::new(error.kind(), text);
+            }
+        }
+        error
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CanaryArg {
     Drop,
@@ -338,4 +376,28 @@ fn each<T: DeserializeOwned>(flag: &str, texts: &[String]) -> std::io::Result<Ve
 
 fn invalid(text: String) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidInput, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(flags: &[&str]) -> String {
+        let args = Args::try_parse_from([&["replay-gateway"], flags].concat()).unwrap();
+        let error = crate::Gateway::spawn(config(&args).unwrap()).err().unwrap();
+        args.name_object(error).to_string()
+    }
+
+    #[test]
+    fn an_error_of_the_start_names_the_address_or_the_file() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = taken.local_addr().unwrap().to_string();
+        assert!(told(&["--listen", &addr]).starts_with(&format!("--listen {addr}: ")));
+        for flags in
+            [&["--tls", "--tls-ca-out", "no/such/folder/x"][..], &["--ledger", "no/such/folder/x"]]
+        {
+            let text = told(flags);
+            assert!(text.contains("no/such/folder/x"), "{text}");
+        }
+    }
 }

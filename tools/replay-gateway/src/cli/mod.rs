@@ -35,7 +35,8 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Exit
 }
 
 fn run(args: &Args) -> std::io::Result<()> {
-    let gateway = Gateway::spawn(args::config(args)?)?;
+    let config = args::config(args)?;
+    let gateway = Gateway::spawn(config).map_err(|error| args.name_object(error))?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening {}", gateway.url())?;
     if let Some(url) = gateway.resume_url() {
