@@ -79,7 +79,7 @@ fn a_start_that_the_rest_above_the_reserve_cannot_cover_is_refused_in_plain_word
     assert_eq!((shards, remaining, reserve, total, is_assumed), (65, 114, 50, 1000, false));
     let text = refused.to_string();
     for part in
-        ["65 shards", "114 are left", "50 are kept in reserve", "2 h 0 min", "resets the token"]
+        ["65 shards", "114 of the day", "50 are kept in reserve", "2 h 0 min", "resets the token"]
     {
         assert!(text.contains(part), "{text}");
     }
