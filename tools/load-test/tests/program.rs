@@ -247,7 +247,7 @@ fn wrong_flags_exit_with_2_and_say_what_is_wrong() {
         &["--rate", "-1"][..],
         &["--shards", "0"],
         &["--flat-out", "--rate", "5"],
-        &["--gateway", "wss://gateway.discord.gg"],
+        &["--gateway", "https://gateway.discord.gg"],
         &["--capture", "no/such/file"],
         &["--no-such-flag"],
     ] {
