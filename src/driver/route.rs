@@ -1,7 +1,8 @@
 //! What lies between this machine and a gateway: a proxy, TLS, both, or nothing.
 //!
-//! Made once at the engine's start (the roots are read, the environment is looked at) and shared by
-//! all cores, so that a TLS session begun on one is resumed on another. It opens no socket.
+//! Made once at the engine's start (the environment is looked at, and the roots are read where TLS
+//! is spoken) and shared by all cores, so that a TLS session begun on one is resumed on another. It
+//! opens no socket.
 
 use crate::config::{Config, ProxyChoice};
 use crate::error::{Error, ErrorKind};
@@ -118,13 +119,5 @@ impl Route {
 const TICKETS_A_DIAL: usize = 2;
 
 /// What may name a proxy.
-const VARIABLES: [&str; 8] = [
-    "https_proxy",
-    "HTTPS_PROXY",
-    "http_proxy",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-    "HTTP_PROXY",
-];
+const VARIABLES: [&str; 7] =
+    ["https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];

@@ -137,10 +137,11 @@ impl Refresh {
                 budget.refresh(info.session_start_limit, clock.now());
                 gate.set_max_concurrency(info.session_start_limit.max_concurrency);
             }
-            Err(error) => {
-                let target = "GET /gateway/bot failed: session starts are counted without it";
-                tracing::warn!(target: "shardring::engine", %error, "{target}");
-            }
+            Err(error) => tracing::warn!(
+                target: "shardring::engine",
+                %error,
+                "GET /gateway/bot failed: session starts are counted without it"
+            ),
         };
         // Full: the next time will do.
         let _ = shared.helpers.push(Box::new(ask));
