@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::clock::Time;
 use crate::driver::core::{Core, Wake};
 use crate::driver::eyeballs::Eyeballs;
-use crate::driver::link::{Link, LinkKey, Op, Receive};
+use crate::driver::link::{Link, LinkKey, Op};
 use crate::driver::mailbox::Mail;
 use crate::driver::names::Found;
 use crate::driver::ring::ConnectRequest;
@@ -199,9 +199,7 @@ impl<H: Handler> Core<H> {
                 return Ok(());
             }
         }
-        link.receive = Receive::Armed;
-        let fd = link.fd();
-        self.ring.receive(fd, key.user_data(Op::Receive))?;
+        self.starved.push(key); // Armed this turn, if nothing holds it.
         self.settle(local);
         Ok(())
     }

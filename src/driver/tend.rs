@@ -221,7 +221,7 @@ impl<H: Handler> Core<H> {
         }
         let (mut unfinished, mut empty) = (Vec::new(), Vec::new());
         for (key, link) in self.links.iter_mut() {
-            let Some(local) = link.shard else { continue };
+            let Some(local) = link.shard.filter(|_| link.connecting.is_none()) else { continue };
             let shard = &self.shards[local as usize].shard;
             match link.hold {
                 Hold::Paused | Hold::Backlog => {}
@@ -285,6 +285,8 @@ impl<H: Handler> Core<H> {
                 self.desk.stage.metrics.counters.receivers_held_back += 1;
                 self.set_hold(key, Hold::Pool);
             }
+            // Its receive could not be cancelled then.
+            (Hold::Pool, true) if link.receive == Receive::Armed => self.set_hold(key, Hold::Pool),
             (Hold::Pool, false) => self.set_hold(key, Hold::None),
             _ => {}
         }
