@@ -7,6 +7,7 @@
 
 use super::error::{DecodeError, Expected, Note};
 use super::json::Json;
+use super::shape::{ObjectShape, Shape};
 use super::{Arena, NULL};
 use simd_json::{Node, StaticNode};
 
@@ -53,6 +54,16 @@ pub trait Decode<'a>: Copy + 'a {
         *slot = Self::decode(cursor)?;
         Ok(())
     }
+
+    /// Whether this is [`ABSENT`](Self::ABSENT): then a key that may be missing is not written.
+    fn is_absent(&self) -> bool;
+
+    /// Whether an absent value is left out where nothing else is said of the field; if not, it
+    /// is written as it is (`0`, `""`, `[]`).
+    const LEFT_OUT: bool = true;
+
+    /// What it reads, as data.
+    fn shape() -> Shape;
 }
 
 impl<'a> Cursor<'a> {
@@ -173,6 +184,22 @@ impl<'a> Cursor<'a> {
         null
     }
 
+    /// A slice of the arena, one level deeper; [`leave`](Self::leave) is owed.
+    #[inline]
+    pub(super) fn nested_slice<T: Copy>(
+        &mut self,
+        len: usize,
+        fill: T,
+    ) -> Result<&'a mut [T], Expected> {
+        self.enter()?;
+        self.arena.bump.try_alloc_slice_fill_copy(len, fill).map_err(|_| Expected::LessRoom)
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
     #[inline]
     fn enter(&mut self) -> Result<(), Expected> {
         self.depth += 1;
@@ -195,6 +222,13 @@ impl<'a> Decode<'a> for &'a str {
             _ => Err(Expected::String),
         }
     }
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+    const LEFT_OUT: bool = false;
+    fn shape() -> Shape {
+        Shape::String
+    }
 }
 
 impl<'a> Decode<'a> for bool {
@@ -205,6 +239,13 @@ impl<'a> Decode<'a> for bool {
             Node::Static(StaticNode::Bool(value)) => Ok(*value),
             _ => Err(Expected::Bool),
         }
+    }
+    fn is_absent(&self) -> bool {
+        !self
+    }
+    const LEFT_OUT: bool = false;
+    fn shape() -> Shape {
+        Shape::Bool
     }
 }
 
@@ -221,10 +262,17 @@ macro_rules! integers {
                 }
                 .ok_or(Expected::Integer)
             }
+            fn is_absent(&self) -> bool {
+                *self == 0
+            }
+            const LEFT_OUT: bool = false;
+            fn shape() -> Shape {
+                Shape::Integer
+            }
         }
     )*};
 }
-integers!(u16, u32, u64, i64);
+integers!(u8, u16, u32, u64, i64);
 
 impl<'a> Decode<'a> for f64 {
     const ABSENT: Self = 0.0;
@@ -237,6 +285,13 @@ impl<'a> Decode<'a> for f64 {
             _ => Err(Expected::Number),
         }
     }
+    fn is_absent(&self) -> bool {
+        *self == 0.0
+    }
+    const LEFT_OUT: bool = false;
+    fn shape() -> Shape {
+        Shape::Number
+    }
 }
 
 impl<'a> Decode<'a> for Json<'a> {
@@ -246,6 +301,12 @@ impl<'a> Decode<'a> for Json<'a> {
         let json = cursor.json();
         cursor.at += json.nodes().len();
         Ok(json)
+    }
+    fn is_absent(&self) -> bool {
+        self.is_null()
+    }
+    fn shape() -> Shape {
+        Shape::Json
     }
 }
 
@@ -265,6 +326,12 @@ impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
         // In place: a nested struct is not built elsewhere and copied here.
         T::decode_into(cursor, slot.insert(T::ABSENT))
     }
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+    fn shape() -> Shape {
+        T::shape()
+    }
 }
 
 /// A pair such as a shard's `[id, count]`; further elements are an error.
@@ -280,6 +347,12 @@ impl<'a, T: Decode<'a>, const N: usize> Decode<'a> for [T; N] {
         }
         Ok(values)
     }
+    fn is_absent(&self) -> bool {
+        self.iter().all(T::is_absent)
+    }
+    fn shape() -> Shape {
+        Shape::Array(T::shape, N)
+    }
 }
 
 /// A nested object, in the arena.
@@ -290,8 +363,14 @@ impl<'a, T: DecodeObject<'a>> Decode<'a> for &'a T {
         let slot =
             cursor.arena.bump.try_alloc_with(|| T::ABSENT).map_err(|_| Expected::LessRoom)?;
         T::decode_into(cursor, slot)?;
-        cursor.depth -= 1;
+        cursor.leave();
         Ok(slot)
+    }
+    fn is_absent(&self) -> bool {
+        T::is_absent(self)
+    }
+    fn shape() -> Shape {
+        T::shape()
     }
 }
 
@@ -299,6 +378,9 @@ impl<'a, T: DecodeObject<'a>> Decode<'a> for &'a T {
 pub trait DecodeObject<'a>: Decode<'a> {
     /// The object of which every field is absent.
     const ABSENT_REF: &'a Self;
+
+    /// Its keys.
+    const SHAPE: ObjectShape;
 }
 
 /// A list, in the arena. Elements that cannot be read are noted and left out.
@@ -309,16 +391,20 @@ impl<'a, T: Decode<'a>> Decode<'a> for &'a [T] {
         if len == 0 {
             return Ok(&[]);
         }
-        cursor.enter()?;
-        let bump = &cursor.arena.bump;
-        let list =
-            bump.try_alloc_slice_fill_copy(len, T::ABSENT).map_err(|_| Expected::LessRoom)?;
+        let list = cursor.nested_slice(len, T::ABSENT)?;
         let mut filled = 0;
         for _ in 0..len {
             filled += usize::from(cursor.field(&mut list[filled], "list", "element"));
         }
-        cursor.depth -= 1;
+        cursor.leave();
         Ok(&list[..filled])
+    }
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+    const LEFT_OUT: bool = false;
+    fn shape() -> Shape {
+        Shape::List(T::shape)
     }
 }
 

@@ -208,7 +208,7 @@ impl<'a> Json<'a> {
     }
 
     #[inline]
-    fn node(self) -> Node<'a> {
+    pub(super) fn node(self) -> Node<'a> {
         self.nodes.first().copied().unwrap_or(NULL[0])
     }
 }

@@ -15,12 +15,17 @@ mod cursor;
 mod envelope;
 mod error;
 mod json;
+mod map;
+mod serialize;
+mod shape;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
 pub(crate) use cursor::{Decimal, key_code, name_code};
 pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
+pub use map::{Map, MapKey};
+pub use shape::{Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape};
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};

@@ -1,6 +1,7 @@
 //! [`Field`]: missing, null or a value. Used where the difference means something.
 
-use crate::decode::{Cursor, Decode, Expected};
+use crate::decode::{Cursor, Decode, Expected, Shape};
+use serde::{Serialize, Serializer};
 
 /// A key that may be missing and whose value may be null: three states.
 ///
@@ -59,5 +60,21 @@ impl<'a, T: Decode<'a>> Decode<'a> for Field<T> {
             Some(value) => Self::Value(value),
             None => Self::Null,
         })
+    }
+    fn is_absent(&self) -> bool {
+        self.is_missing()
+    }
+    fn shape() -> Shape {
+        T::shape()
+    }
+}
+
+/// Null is null; a missing one, which the model never writes, too.
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => serializer.serialize_some(value),
+            Self::Missing | Self::Null => serializer.serialize_none(),
+        }
     }
 }

@@ -249,7 +249,7 @@ flags! {
 
 flags! {
     /// What a member or a role may do; on the wire a decimal string.
-    pub struct Permissions {
+    pub struct Permissions as string {
         CREATE_INSTANT_INVITE = 0, KICK_MEMBERS = 1, BAN_MEMBERS = 2, ADMINISTRATOR = 3,
         MANAGE_CHANNELS = 4, MANAGE_GUILD = 5, ADD_REACTIONS = 6, VIEW_AUDIT_LOG = 7,
         PRIORITY_SPEAKER = 8, STREAM = 9, VIEW_CHANNEL = 10, SEND_MESSAGES = 11,

@@ -3,7 +3,8 @@
 //! Read from decimal strings and from bare integers, both of which occur (events section 1).
 //! Used by every object of the model.
 
-use crate::decode::{Cursor, Decimal, Decode, Expected};
+use crate::decode::{Cursor, Decimal, Decode, Expected, MapKey, Shape};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -106,6 +107,26 @@ impl<'a, K: 'a> Decode<'a> for Id<K> {
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         decimal(cursor).map(Self::new).ok_or(Expected::Snowflake)
     }
+    fn is_absent(&self) -> bool {
+        self.value == 0
+    }
+    fn shape() -> Shape {
+        Shape::Snowflake
+    }
+}
+
+impl<'a, K: 'a> MapKey<'a> for Id<K> {
+    const ABSENT: Self = Self::new(0);
+    fn read(text: &'a str) -> Result<Self, Expected> {
+        parse(text.as_bytes()).map(Self::new).ok_or(Expected::Snowflake)
+    }
+}
+
+/// A decimal string, as Discord writes it.
+impl<K> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// An unsigned number that may stand in a string: ids and permission bits.
@@ -171,16 +192,31 @@ macro_rules! ids {
 
 ids! {
     ApplicationId Application "an application";
+    AuditLogEntryId AuditLogEntry "an entry of an audit log";
+    AutoModerationRuleId AutoModerationRule "a rule of auto moderation";
     AttachmentId Attachment "an attachment";
     ChannelId Channel "a channel or thread";
+    CommandId Command "an application command";
+    CommandVersionId CommandVersion "a version of an application command";
     EmojiId Emoji "a custom emoji";
+    EntitlementId Entitlement "an entitlement";
+    ForumTagId ForumTag "a tag of a forum";
+    GenericId Generic "a thing of which only another field tells the kind";
     GuildId Guild "a guild";
+    IntegrationId Integration "an integration";
     InteractionId Interaction "an interaction";
     MessageId Message "a message";
+    PromptId Prompt "a prompt of the onboarding, or one of its options";
     RoleId Role "a role";
+    ScheduledEventId ScheduledEvent "a scheduled event of a guild";
     SkuId Sku "a SKU";
+    SoundId Sound "a sound of a soundboard";
+    StageId Stage "a stage";
     StickerId Sticker "a sticker";
     StickerPackId StickerPack "a pack of stickers";
+    SubscriptionId Subscription "a subscription";
+    SubscriptionPlanId SubscriptionPlan "a plan of a subscription";
+    TeamId Team "a team";
     UserId User "a user";
     WebhookId Webhook "a webhook";
 }

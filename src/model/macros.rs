@@ -1,20 +1,33 @@
-//! The three macros that write the model: `model!`, `flags!` and `wire_enum!`.
+//! The macros that write the model: `model!`, `one_of!`, `flags!` and `wire_enum!`.
 //!
 //! A row per field, flag or value; the macro makes the type, its documents and its decoder. What
 //! they write never panics, never allocates outside the arena and keeps what it does not know.
 
-/// An object: rows `pub field: Type = "wire name"`, the name in JSON only where it differs.
+use crate::decode::{Absence, Cursor, Decode};
+use serde::ser::{Serialize, SerializeStruct};
+
+/// An object: rows `pub field: Type = "wire name" | absence`, the name in JSON only where it
+/// differs, the absence only where the type does not say it.
 ///
 /// `demands field` names the key without which the object is not read. The decoder walks the
 /// object once; each key is matched by a short code (a switch, not a walk through all names)
-/// and then compared. The order of the rows has no meaning. `Copy` is what proves to the arena
-/// that nothing needs dropping.
+/// and then compared. `Copy` is what proves to the arena that nothing needs dropping.
+///
+/// An absent value is written as the type says: nothing for an `Option`, an object or an id, the
+/// empty value for a scalar or a list. `| null` writes null (documented as always there and
+/// nullable), `| missing` nothing (documented as optional, though the type is plain).
+///
+/// `omits { "key": "reason" }` lists the documented keys that have no field.
 macro_rules! model {
     (
         $(#[$meta:meta])*
         pub struct $name:ident $(<$lt:lifetime>)? $(demands $own:ident)? {
-            $($(#[$field_meta:meta])* pub $field:ident: $ty:ty $(= $wire:literal)?),* $(,)?
+            $(
+                $(#[$field_meta:meta])*
+                pub $field:ident: $ty:ty $(= $wire:literal)? $(| $absence:ident)?
+            ),* $(,)?
         }
+        $(omits { $($omitted:literal: $reason:literal),* $(,)? })?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug)]
@@ -63,23 +76,122 @@ macro_rules! model {
                 }
                 if named { Ok(()) } else { Err(crate::decode::Expected::OwnKey) }
             }
+
+            fn is_absent(&self) -> bool {
+                true $(&& <$ty as crate::decode::Decode<'a>>::is_absent(&self.$field))*
+            }
+
+            fn shape() -> crate::decode::Shape {
+                crate::decode::Shape::Object(
+                    const { &<Self as crate::decode::DecodeObject<'a>>::SHAPE },
+                )
+            }
         }
 
         impl<'a> crate::decode::DecodeObject<'a> for $name $(<$lt>)? {
             const ABSENT_REF: &'a Self = &<Self as crate::decode::Decode<'a>>::ABSENT;
+
+            const SHAPE: crate::decode::ObjectShape = crate::decode::ObjectShape {
+                name: stringify!($name),
+                fields: &[$(crate::decode::FieldShape {
+                    key: model!(@wire $field $($wire)?),
+                    absence: model!(@absence $($absence)?),
+                    shape: <$ty as crate::decode::Decode<'a>>::shape,
+                }),*],
+                omitted: &[$($(($omitted, $reason)),*)?],
+            };
+        }
+
+        impl $(<$lt>)? serde::Serialize for $name $(<$lt>)? {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use crate::model::macros::{is_written, write_field};
+                use serde::ser::SerializeStruct;
+                let len = 0 $(+ usize::from(
+                    is_written(&self.$field, model!(@absence $($absence)?))
+                ))*;
+                #[allow(unused_mut)] // of objects without a key
+                let mut object = serializer.serialize_struct(stringify!($name), len)?;
+                $(write_field(
+                    &mut object,
+                    model!(@wire $field $($wire)?),
+                    &self.$field,
+                    model!(@absence $($absence)?),
+                )?;)*
+                object.end()
+            }
         }
     };
     (@wire $field:ident) => { stringify!($field) };
     (@wire $field:ident $wire:literal) => { $wire };
+    (@absence) => { crate::decode::Absence::Default };
+    (@absence null) => { crate::decode::Absence::Null };
+    (@absence missing) => { crate::decode::Absence::Missing };
+}
+
+/// One of several objects, told apart by the number under `type`: rows `Variant(Type) = number`.
+/// What is of another sort, or has none, is kept as it came, in `Unknown`.
+#[allow(unused_macros)]
+macro_rules! one_of {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident<$lt:lifetime> {
+            $($(#[$variant_meta:meta])* $variant:ident($ty:ty) = $number:literal),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub enum $name<$lt> {
+            $($(#[$variant_meta])* $variant(&$lt $ty),)*
+            /// Of a sort that this version of the library does not know, as it came.
+            Unknown(crate::decode::Json<$lt>),
+        }
+
+        impl<$lt> crate::decode::Decode<$lt> for $name<$lt> {
+            const ABSENT: Self = Self::Unknown(crate::decode::Json::NULL);
+
+            fn decode(
+                cursor: &mut crate::decode::Cursor<$lt>,
+            ) -> Result<Self, crate::decode::Expected> {
+                use crate::decode::Decode;
+                match crate::model::macros::sort(cursor) {
+                    $(Some($number) => <&$lt $ty>::decode(cursor).map(Self::$variant),)*
+                    _ => crate::decode::Json::decode(cursor).map(Self::Unknown),
+                }
+            }
+
+            fn is_absent(&self) -> bool {
+                matches!(self, Self::Unknown(json) if json.is_null())
+            }
+
+            fn shape() -> crate::decode::Shape {
+                use crate::decode::{Decode, Shape, UnionShape};
+                Shape::Union(const { &UnionShape {
+                    name: stringify!($name),
+                    variants: &[$((stringify!($number), <&$lt $ty>::shape)),*],
+                }})
+            }
+        }
+
+        impl serde::Serialize for $name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(value) => serde::Serialize::serialize(value, serializer),)*
+                    Self::Unknown(value) => serde::Serialize::serialize(value, serializer),
+                }
+            }
+        }
+    };
 }
 
 /// A bit set: rows `NAME = bit position`. Unknown bits are kept and printed as `1 << n`.
 ///
-/// Read from integers and, since permissions pass 53 bits, from decimal strings.
+/// Read from integers and, since permissions pass 53 bits, from decimal strings. Written as an
+/// integer, or `as string`.
 macro_rules! flags {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident { $($flag:ident = $bit:literal),* $(,)? }
+        pub struct $name:ident $(as $repr:ident)? { $($flag:ident = $bit:literal),* $(,)? }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -139,8 +251,26 @@ macro_rules! flags {
             ) -> Result<Self, crate::decode::Expected> {
                 crate::model::id::decimal(cursor).map(Self).ok_or(crate::decode::Expected::Integer)
             }
+            fn is_absent(&self) -> bool {
+                self.0 == 0
+            }
+            const LEFT_OUT: bool = false;
+            fn shape() -> crate::decode::Shape {
+                crate::decode::Shape::Flags(const { &crate::decode::FlagsShape {
+                    name: stringify!($name),
+                    bits: &[$((stringify!($flag), $bit)),*],
+                }})
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                flags!(@write serializer, self.0 $(, $repr)?)
+            }
         }
     };
+    (@write $serializer:ident, $bits:expr) => { $serializer.serialize_u64($bits) };
+    (@write $serializer:ident, $bits:expr, string) => { $serializer.collect_str(&$bits) };
 }
 
 /// An enumeration as Discord sends it, by number or by word: rows `NAME = value`. A value that
@@ -196,6 +326,22 @@ macro_rules! wire_enum {
             ) -> Result<Self, crate::decode::Expected> {
                 <$int>::decode(cursor).map(Self)
             }
+            fn is_absent(&self) -> bool {
+                self.0 == 0
+            }
+            const LEFT_OUT: bool = false;
+            fn shape() -> crate::decode::Shape {
+                crate::decode::Shape::Enum(const { &crate::decode::EnumShape {
+                    name: stringify!($name),
+                    values: &[$((stringify!($value), stringify!($number))),*],
+                }})
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serde::Serialize::serialize(&self.0, serializer)
+            }
         }
     };
     (
@@ -237,8 +383,54 @@ macro_rules! wire_enum {
             ) -> Result<Self, crate::decode::Expected> {
                 <&$lt str>::decode(cursor).map(Self)
             }
+            fn is_absent(&self) -> bool {
+                self.0.is_empty()
+            }
+            fn shape() -> crate::decode::Shape {
+                crate::decode::Shape::Enum(const { &crate::decode::EnumShape {
+                    name: stringify!($name),
+                    values: &[$((stringify!($value), $word)),*],
+                }})
+            }
+        }
+
+        impl serde::Serialize for $name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.0)
+            }
         }
     };
+}
+
+/// Whether a field is written, or left out for want of a value.
+pub(super) fn is_written<'a, T: Decode<'a>>(value: &T, absence: Absence) -> bool {
+    match absence {
+        Absence::Null => true,
+        Absence::Missing => !value.is_absent(),
+        Absence::Default => !T::LEFT_OUT || !value.is_absent(),
+    }
+}
+
+/// Writes a field, or leaves it out.
+pub(super) fn write_field<'a, T: Decode<'a> + Serialize, S: SerializeStruct>(
+    object: &mut S,
+    key: &'static str,
+    value: &T,
+    absence: Absence,
+) -> Result<(), S::Error> {
+    if absence == Absence::Null && value.is_absent() {
+        object.serialize_field(key, &())
+    } else if is_written(value, absence) {
+        object.serialize_field(key, value)
+    } else {
+        object.skip_field(key)
+    }
+}
+
+/// The number under `type` of the object under the cursor.
+#[allow(dead_code)]
+pub(super) fn sort(cursor: &Cursor<'_>) -> Option<u64> {
+    cursor.json().get("type")?.as_u64()
 }
 
 /// Whether two names are the same, at compile time.

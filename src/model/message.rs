@@ -4,7 +4,8 @@ use super::{
     ApplicationId, Attachment, ChannelId, Embed, Field, GuildId, InteractionId, Member, MessageId,
     Poll, Reaction, RoleId, Sticker, StickerItem, Timestamp, User, UserId, WebhookId,
 };
-use crate::decode::{Cursor, Decode, Expected, Json};
+use crate::decode::{Cursor, Decode, Expected, Json, Shape};
+use serde::{Serialize, Serializer};
 
 model! {
     /// MESSAGE_CREATE: a message.
@@ -386,6 +387,22 @@ impl<'a> Decode<'a> for Nonce<'a> {
                 Ok(Self::String(text))
             }
             None => i64::decode(cursor).map(Self::Integer),
+        }
+    }
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Integer(0))
+    }
+    fn shape() -> Shape {
+        Shape::IntegerOrString
+    }
+}
+
+/// As it came.
+impl Serialize for Nonce<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::String(text) => serializer.serialize_str(text),
         }
     }
 }

@@ -16,6 +16,10 @@
 //! | list, always there or optional | `&[T]` | empty when missing |
 //! | list of a partial object ([`MessageUpdate`]) | `Option<&[T]>` | `None` when missing |
 //!
+//! Every type is written out by serde to the JSON that Discord would have sent: an `Option` that is
+//! `None`, a missing [`Field`], an object or id that was not there are left out; where the
+//! documents show a key always there and nullable, `None` is written as null.
+//!
 //! Where the documents say what a missing key means (a message's `flags`: none; a reference's
 //! `type`: `DEFAULT`), the type is plain and holds that. Keys that only HTTP answers carry, such
 //! as a guild's `approximate_member_count`, have no field.
@@ -32,6 +36,7 @@ mod macros;
 mod embed;
 mod emoji;
 mod event;
+mod event_set;
 mod field;
 mod guild;
 mod id;
@@ -42,39 +47,16 @@ mod session;
 mod time;
 mod user;
 
-pub use embed::{
-    Attachment, AttachmentFlags, Embed, EmbedAuthor, EmbedField, EmbedFlags, EmbedFooter,
-    EmbedMedia, EmbedMediaFlags, EmbedProvider, EmbedType,
-};
-pub use emoji::{
-    Emoji, MessageReactionAdd, Reaction, ReactionCountDetails, ReactionType, Sticker,
-    StickerFormatType, StickerItem, StickerType,
-};
-pub use event::{Event, EventKind, EventSet, Raw, Undecoded, Untyped};
-pub use field::Field;
-pub use guild::{
-    DefaultMessageNotificationLevel, ExplicitContentFilterLevel, GuildAgeRestrictionLevel,
-    GuildCreate, GuildFeature, Member, MemberFlags, MfaLevel, Permissions, PremiumTier,
-    SystemChannelFlags, UnavailableGuild, VerificationLevel,
-};
-pub use id::{
-    ApplicationId, AttachmentId, ChannelId, EmojiId, GuildId, Id, InteractionId, MessageId, RoleId,
-    SkuId, StickerId, StickerPackId, UserId, WebhookId, kind,
-};
-pub use message::{
-    ChannelMention, ChannelType, InteractionMetadata, InteractionType, Message, MessageActivity,
-    MessageActivityType, MessageCall, MessageDelete, MessageFlags, MessageInteraction,
-    MessageReference, MessageReferenceType, MessageSnapshot, MessageType, MessageUpdate, Nonce,
-    RoleSubscriptionData, SharedClientTheme, SnapshotMessage, TypingStart,
-};
-pub use poll::{Poll, PollAnswer, PollAnswerCount, PollLayoutType, PollMedia, PollResults};
-pub use presence::{
-    Activity, ActivityAssets, ActivityEmoji, ActivityFlags, ActivityParty, ActivitySecrets,
-    ActivityTimestamps, ActivityType, ClientStatus, PresenceUpdate, PresenceUser, Status,
-    StatusDisplayType,
-};
-pub use session::{Hello, InvalidSession, Ready, ReadyApplication, Resumed, Secret};
-pub use time::Timestamp;
-pub use user::{
-    AvatarDecorationData, Collectibles, Nameplate, PremiumType, User, UserFlags, UserPrimaryGuild,
-};
+pub use embed::*;
+pub use emoji::*;
+pub use event::*;
+pub use event_set::*;
+pub use field::*;
+pub use guild::*;
+pub use id::*;
+pub use message::*;
+pub use poll::*;
+pub use presence::*;
+pub use session::*;
+pub use time::*;
+pub use user::*;

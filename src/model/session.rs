@@ -4,7 +4,8 @@
 //! dispatches that the handler sees too.
 
 use super::{ApplicationId, UnavailableGuild, User};
-use crate::decode::{Cursor, Decode, DecodeObject, Expected, Json};
+use crate::decode::{Cursor, Decode, DecodeObject, Expected, Json, ObjectShape, Shape};
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 model! {
@@ -26,6 +27,12 @@ impl<'a> Decode<'a> for InvalidSession {
     const ABSENT: Self = Self { resumable: false };
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         Ok(Self { resumable: bool::decode(cursor).unwrap_or(false) })
+    }
+    fn is_absent(&self) -> bool {
+        !self.resumable
+    }
+    fn shape() -> Shape {
+        Shape::Bool
     }
 }
 
@@ -71,10 +78,23 @@ impl<'a> Decode<'a> for Resumed<'a> {
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         Json::decode(cursor).map(|data| Self { data })
     }
+    fn is_absent(&self) -> bool {
+        self.data.is_null()
+    }
+    fn shape() -> Shape {
+        Shape::Json
+    }
+}
+
+impl Serialize for Resumed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.data.serialize(serializer)
+    }
 }
 
 impl<'a> DecodeObject<'a> for Resumed<'a> {
     const ABSENT_REF: &'a Self = &Self::ABSENT;
+    const SHAPE: ObjectShape = ObjectShape { name: "Resumed", fields: &[], omitted: &[] };
 }
 
 /// A string that `Debug` does not print: it opens a session.
@@ -98,5 +118,18 @@ impl<'a> Decode<'a> for Secret<'a> {
     const ABSENT: Self = Self("");
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         <&str>::decode(cursor).map(Self)
+    }
+    fn is_absent(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn shape() -> Shape {
+        Shape::String
+    }
+}
+
+/// In full: whoever writes an event out asks for all of it.
+impl Serialize for Secret<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
     }
 }

@@ -1,6 +1,7 @@
 //! [`Timestamp`]: Discord's ISO 8601 strings, read when somebody asks.
 
-use crate::decode::{Cursor, Decode, Expected};
+use crate::decode::{Cursor, Decode, Expected, Shape};
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// A moment as Discord writes it, mostly `2026-03-11T17:21:09.318000+00:00`. Empty if it is
@@ -79,6 +80,19 @@ impl<'a> Decode<'a> for Timestamp<'a> {
     #[inline]
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         <&str>::decode(cursor).map(Self)
+    }
+    fn is_absent(&self) -> bool {
+        self.0.is_empty()
+    }
+    fn shape() -> Shape {
+        Shape::Timestamp
+    }
+}
+
+/// As it came.
+impl Serialize for Timestamp<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
     }
 }
 
