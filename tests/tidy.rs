@@ -15,7 +15,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LINE_LEN_MAX: usize = 100;
 
 /// Files that are longer, with the size that they must not outgrow. Tables, most of them.
-const LONG_FILES: &[(&str, usize)] = &[("src/model/event.rs", 490)];
+const LONG_FILES: &[(&str, usize)] = &[("src/model/message.rs", 470)];
 
 /// Functions that are longer, with the size that they must not outgrow.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
@@ -85,6 +85,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zlib_rs", &["src/wire/inflate.rs"]),
     ("simd_json", &["src/decode/"]),
     ("bumpalo", &["src/decode/"]),
+    ("serde", &["src/decode/", "src/model/"]),
     ("hdrhistogram", &["src/metrics/mod.rs"]),
     ("io_uring", &["src/driver/"]),
     ("tokio", &["src/driver/"]),

@@ -25,7 +25,9 @@ pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
 pub use map::{Map, MapKey};
-pub use shape::{Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape};
+pub use shape::{
+    Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape, VariantShape,
+};
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};

@@ -100,8 +100,11 @@ pub struct UnionShape {
     /// The name of the Rust type.
     pub name: &'static str,
     /// What is told apart, mostly by the number under `type`, and what is read then.
-    pub variants: &'static [(&'static str, fn() -> Shape)],
+    pub variants: &'static [VariantShape],
 }
+
+/// One object of a union: what tells it, and what it is.
+pub type VariantShape = (&'static str, fn() -> Shape);
 
 impl ObjectShape {
     /// The field of a key.

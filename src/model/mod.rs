@@ -32,6 +32,8 @@
 
 #[macro_use]
 mod macros;
+#[macro_use]
+mod values;
 
 mod embed;
 mod emoji;
