@@ -15,12 +15,16 @@ mod cursor;
 mod envelope;
 mod error;
 mod json;
+mod scan;
+mod skip;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
 pub(crate) use cursor::{Decimal, key_code, name_code};
 pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
+pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};
+pub use scan::DATA_KEYS_MAX;
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};
