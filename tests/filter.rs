@@ -5,18 +5,21 @@
 //! are the corpus and the replay gateway's traffic.
 
 #[path = "support/counting.rs"]
+#[allow(dead_code)] // what lives is not counted here
 mod counting;
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shardring::model::{ChannelId, GuildId};
+use shardring::sans_io::shard::Action;
 use shardring::{
     Compression, Config, Context, Delivery, ErrorKind, Event, EventKind, FILTER_NAME_LEN_MAX,
-    FILTER_NAMES_MAX, Filter, Handler, Intents, Interest, Token,
+    FILTER_NAMES_MAX, Filter, Handler, Intents, Interest, State, Token,
 };
 use support::{Counting, Line, payloads};
 
@@ -340,6 +343,9 @@ fn no_truncation_is_held_back_and_no_damage_panics() {
                 assert!(interest.admits(kind, &text.as_bytes()[..len]), "{name} cut at {len}");
             }
         }
+        if text.len() > 2_500 {
+            continue; // the larger ones are damaged in the same places, and take long
+        }
         // Any byte replaced: an answer, and of texts that are JSON still the right one.
         let (filter, wants) = &rules()[4];
         let interest = Interest::default().filter(filter.clone());
@@ -441,10 +447,28 @@ fn the_shard_learns_its_session_and_resumes_whatever_the_filter_says() {
     line.say(r#"{"t":"MESSAGE_CREATE","s":4,"op":0,"d":{"id":"5","channel_id":"6"}}"#);
     line.say(r#"{"t":"SOMETHING_NEW","s":5,"op":0,"d":{"guild_id":"5"}}"#);
     assert_eq!(line.desk.handler().sequences, [1, 5], "READY, and what nobody knows");
-    // Reconnect, resume: the filtered ones count as received.
+    // What was held back counts as received: the session resumes behind it.
     line.say(r#"{"op":7,"d":null}"#);
-    line.say(r#"{"t":"RESUMED","s":6,"op":0,"d":{}}"#);
-    assert_eq!(line.shard.session().sequence(), Some(6));
+    line.shard.release(&mut line.desk.pool);
+    for _ in 0..10 {
+        let deadline = line.shard.poll_deadline().expect("it reconnects");
+        line.now.set(deadline);
+        line.shard.expire(deadline, Duration::ZERO);
+        if let Some(Action::Dial(_)) = line.settle() {
+            break;
+        }
+    }
+    line.open();
+    line.say(r#"{"op":10,"d":{"heartbeat_interval":41250}}"#);
+    let resume = line.heard();
+    assert!(resume.contains(r#""op":6"#) && resume.contains(r#""seq":5"#), "{resume}");
+    line.say(r#"{"t":"MESSAGE_CREATE","s":6,"op":0,"d":{"id":"5","channel_id":"6"}}"#);
+    line.say(r#"{"t":"RESUMED","s":7,"op":0,"d":{}}"#);
+    assert_eq!(line.desk.handler().sequences, [1, 5, 7]);
+    assert_eq!(
+        (line.shard.session().state(), line.shard.session().sequence()),
+        (State::Active, Some(7))
+    );
 }
 
 #[test]
