@@ -11,10 +11,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use shardring::model::GuildId;
 use shardring::sans_io::clock::Time;
 use shardring::sans_io::decode::{Envelope, PADDING, Scratch};
 use shardring::sans_io::wire::{ChunkPool, PoolLimits};
-use shardring::{Compression, Delivery, Event, EventKind, Interest};
+use shardring::{Compression, Delivery, Event, EventKind, Filter, Interest};
 use support::{Counting, Line, payloads};
 use zlib_rs::{Inflate, InflateFlush};
 
@@ -23,8 +24,12 @@ const EVENTS: u64 = 10_000;
 const PIECE_LEN: usize = 4096;
 
 fn logged_in(compression: Compression, delivery: Delivery) -> Line<Counting> {
+    logged_in_with(compression, Interest::all(delivery))
+}
+
+fn logged_in_with(compression: Compression, interest: Interest) -> Line<Counting> {
     let origin = Instant::now();
-    let mut line = Line::new(compression, Interest::all(delivery), Counting::default)
+    let mut line = Line::new(compression, interest, Counting::default)
         .with_clock(Counting::default, Box::new(move || Time::ZERO + origin.elapsed()));
     line.log_in();
     line
@@ -170,6 +175,62 @@ fn stages(c: &mut Criterion) {
     group.finish();
 }
 
+/// What an event costs that the handler does not want: skipped by kind, held back by a filter, and
+/// delivered. Then the filter alone, per 10,000 texts: held back, and passed.
+fn filter(c: &mut Criterion) {
+    let nowhere = || Filter::new().guilds([GuildId::new(1)]).direct_messages(false);
+    let typed = Interest::all(Delivery::Typed);
+    let mut group = c.benchmark_group("filter");
+    group.throughput(Throughput::Elements(EVENTS));
+    for compression in [Compression::ZlibStream, Compression::None] {
+        let transport = if compression == Compression::None { "text" } else { "zlib" };
+        let bytes = stream(compression);
+        for (name, interest) in [
+            ("skipped", Interest::all(Delivery::Skip)),
+            ("filtered", typed.clone().filter(nowhere())),
+            ("typed", typed.clone()),
+        ] {
+            group.bench_function(format!("{transport}_{name}"), |b| {
+                b.iter_batched(
+                    || logged_in_with(compression, interest.clone()),
+                    |mut line| {
+                        for piece in bytes.chunks(PIECE_LEN) {
+                            line.give(piece);
+                        }
+                        black_box(line.desk.handler().sum);
+                        line
+                    },
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+    }
+    let texts = payloads(EVENTS, 2);
+    let kinds: Vec<EventKind> = texts
+        .iter()
+        .map(|t| EventKind::from_name(Envelope::scan(t.as_bytes()).unwrap().t.unwrap()))
+        .collect();
+    let guilds = texts.iter().filter_map(|text| {
+        let (_, after) = text.rsplit_once(r#""guild_id":""#)?;
+        after.split('"').next()?.parse().ok().map(GuildId::new)
+    });
+    for (name, filter) in [
+        ("scan_holds_back", nowhere()),
+        ("scan_passes", Filter::new().guilds(guilds)),
+        ("scan_for_bots", Filter::new().bots(false)),
+    ] {
+        let interest = typed.clone().filter(filter);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                for (text, kind) in texts.iter().zip(&kinds) {
+                    black_box(interest.admits(*kind, black_box(text.as_bytes())));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
 /// The carry pool alone: what a message costs that no ring buffer holds whole.
 fn pool(c: &mut Criterion) {
     let mut group = c.benchmark_group("pool");
@@ -194,6 +255,6 @@ fn pool(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(5)).sample_size(20);
-    targets = whole, floor, stages, pool
+    targets = whole, floor, stages, filter, pool
 }
 criterion_main!(benches);

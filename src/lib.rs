@@ -103,6 +103,9 @@
 //! assert_eq!(interest.delivery(EventKind::TypingStart), Delivery::Skip);
 //! ```
 //!
+//! It may also look inside: a [`Filter`] asks for guilds, channels, authors that are no bots, or
+//! commands, and is judged on the text before anything is parsed. What is in doubt is delivered.
+//!
 //! **A call blocks its core.** While `on_event` runs, no other shard of that core is served. What
 //! waits belongs into [`Context::spawn`]: a future on the same thread, beside the events, for
 //! anything made for tokio's current-thread runtime or for tokio-uring. What blocks or computes for
@@ -241,8 +244,8 @@ mod trust;
 pub mod wire;
 
 pub use config::{
-    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, Intents, Interest, Limits, Shards,
-    Timeouts,
+    Config, ConfigBuilder, DEFAULT_GATEWAY_URL, Delivery, FILTER_IDS_MAX, FILTER_NAME_LEN_MAX,
+    FILTER_NAMES_MAX, Filter, Intents, Interest, Limits, Shards, Timeouts,
 };
 #[cfg(feature = "discovery")]
 pub use discovery::Discovery;

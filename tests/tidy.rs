@@ -43,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "shard"]),
     ("trust", &["error"]),
     ("discovery", &["clock", "decode", "error", "shard", "trust", "wire"]),
-    ("config", &["command", "discovery", "error", "model", "shard", "trust", "wire"]),
+    ("config", &["command", "decode", "discovery", "error", "model", "shard", "trust", "wire"]),
     ("shard", &["clock", "command", "config", "decode", "error", "metrics", "model", "wire"]),
     (
         "driver",

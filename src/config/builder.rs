@@ -269,6 +269,9 @@ impl ConfigBuilder {
         {
             return refuse(format!("large_threshold: {members} is not in 50..=250"));
         }
+        if let Err(rule) = self.interest.check() {
+            return refuse(format!("interest: a filter with {rule}"));
+        }
         if self.linger > LINGER_MAX {
             return refuse(format!("linger: {:?} is more than {LINGER_MAX:?}", self.linger));
         }

@@ -1,7 +1,12 @@
-//! What the handler wants to see, kind by kind. A table of answers, nothing else.
+//! What the handler wants to see, kind by kind. A table of answers, nothing else: what a [`Filter`]
+//! asks of a text, `sift` answers.
+//!
+//! Invariant: each filter that is kept is that of a kind at least, so there are no more than kinds.
 
 use std::fmt;
 
+use super::filter::Filter;
+use super::sift;
 use crate::model::{EventKind, EventSet};
 
 /// What the handler wants to see of a kind of event.
@@ -29,12 +34,21 @@ pub enum Delivery {
 /// assert_eq!(interest.delivery(EventKind::TypingStart), Delivery::Skip);
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Interest([Delivery; EventKind::COUNT]);
+pub struct Interest {
+    deliveries: [Delivery; EventKind::COUNT],
+    filters: Vec<Filter>,
+    /// Which of the filters is the kind's; [`NO_FILTER`] if it has none.
+    filter_of: [u8; EventKind::COUNT],
+}
 
 impl Interest {
     /// The same for every kind, those that this version does not know included.
     pub const fn all(delivery: Delivery) -> Self {
-        Self([delivery; EventKind::COUNT])
+        Self {
+            deliveries: [delivery; EventKind::COUNT],
+            filters: Vec::new(),
+            filter_of: [NO_FILTER; EventKind::COUNT],
+        }
     }
 
     /// These kinds typed, all others skipped.
@@ -52,14 +66,80 @@ impl Interest {
     #[must_use]
     pub fn with(mut self, kinds: impl IntoIterator<Item = EventKind>, delivery: Delivery) -> Self {
         for kind in kinds {
-            self.0[kind.index()] = delivery;
+            self.deliveries[kind.index()] = delivery;
         }
+        self
+    }
+
+    /// Of these kinds only the events that `filter` wants; any other filter of theirs is replaced.
+    /// How they are delivered stays as it was. Kinds without a key that the filter asks for are not
+    /// filtered.
+    ///
+    /// Events that it does not want are counted
+    /// ([`KindCounters::filtered`](crate::metrics::KindCounters::filtered)) and never parsed. Beyond
+    /// a skipped kind each costs a pass over its text.
+    #[must_use]
+    pub fn only(mut self, kinds: impl IntoIterator<Item = EventKind>, filter: Filter) -> Self {
+        // At most one more than there are kinds.
+        let index = self.filters.len() as u8;
+        for kind in kinds {
+            let concerned = sift::concerns(&filter, kind);
+            self.filter_of[kind.index()] = if concerned { index } else { NO_FILTER };
+        }
+        self.filters.push(filter);
+        self.drop_unused()
+    }
+
+    /// Of every kind only the events that `filter` wants; all other filters are replaced.
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Self {
+        self.only(EventKind::ALL.iter().copied(), filter)
+    }
+
+    /// The filter of a kind: `None` if it has none, or none that asks for a key of the kind.
+    pub fn filter_of(&self, kind: EventKind) -> Option<&Filter> {
+        self.filters.get(usize::from(self.filter_of[kind.index()]))
+    }
+
+    /// Whether an event of `kind` whose payload is `text` (the whole of it, with its envelope) is
+    /// delivered: the kind is not skipped, and its filter is not sure that it is not wanted.
+    ///
+    /// What the engine asks; for tests of your own filters. READY is seen by the shard in any case.
+    pub fn admits(&self, kind: EventKind, text: &[u8]) -> bool {
+        self.delivery(kind) != Delivery::Skip && !self.holds_back(kind, text)
+    }
+
+    /// The kind's filter does not want the event.
+    #[inline]
+    pub(crate) fn holds_back(&self, kind: EventKind, text: &[u8]) -> bool {
+        self.filter_of(kind).is_some_and(|filter| sift::holds_back(filter, kind, text))
+    }
+
+    /// The rule that one of the filters breaks.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.filters.iter().try_for_each(Filter::check)
+    }
+
+    /// Drops filters that no kind has any more.
+    fn drop_unused(mut self) -> Self {
+        let mut kept = 0;
+        for index in 0..self.filters.len() {
+            let number = index as u8;
+            if self.filter_of.contains(&number) {
+                self.filters.swap(kept, index);
+                self.filter_of.iter_mut().filter(|of| **of == number).for_each(|of| {
+                    *of = kept as u8;
+                });
+                kept += 1;
+            }
+        }
+        self.filters.truncate(kept);
         self
     }
 
     /// How a kind is delivered.
     pub fn delivery(&self, kind: EventKind) -> Delivery {
-        self.0[kind.index()]
+        self.deliveries[kind.index()]
     }
 
     /// The kinds that are not skipped.
@@ -81,8 +161,40 @@ impl Default for Interest {
 
 impl fmt::Debug for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(EventKind::ALL.iter().map(|kind| (kind, self.delivery(*kind))))
-            .finish()
+        let entry = |kind: &EventKind| (*kind, (self.delivery(*kind), self.filter_of(*kind)));
+        f.debug_map().entries(EventKind::ALL.iter().map(entry)).finish()
+    }
+}
+
+/// No filter has this number.
+const NO_FILTER: u8 = u8::MAX;
+
+const _: () = assert!(EventKind::COUNT < NO_FILTER as usize, "a filter for each kind, and one");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::GuildId;
+
+    #[test]
+    fn a_kind_has_the_filter_that_came_last_and_none_is_kept_for_nothing() {
+        let of = |id: u64| Filter::new().guilds([GuildId::new(id)]);
+        let mut interest = Interest::default();
+        for round in 0..10 {
+            for kind in EventKind::ALL {
+                let id = round + kind.index() as u64;
+                interest = interest.only([*kind], of(id));
+                assert!(interest.filters.len() <= EventKind::COUNT);
+                let has_guild = !crate::config::filter::guild_key(*kind).is_empty();
+                assert_eq!(interest.filter_of(*kind), has_guild.then(|| of(id)).as_ref());
+            }
+        }
+        assert_eq!(interest.filter_of(EventKind::GuildCreate).map(|f| f.check()), Some(Ok(())));
+        assert_eq!(interest.filter_of(EventKind::Ready), None);
+        interest = interest.only([EventKind::MessageCreate], Filter::new());
+        assert_eq!(interest.filter_of(EventKind::MessageCreate), None);
+        let interest = interest.filter(of(1));
+        assert_eq!(interest.filters, [of(1)]);
+        assert_eq!(interest, Interest::default().filter(of(1)));
     }
 }

@@ -4,10 +4,12 @@
 //! The engine reads it once, at the start.
 
 mod builder;
+mod filter;
 mod intents;
 mod interest;
 mod limits;
 mod shards;
+mod sift;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::ConfigBuilder;
+pub use filter::{FILTER_IDS_MAX, FILTER_NAME_LEN_MAX, FILTER_NAMES_MAX, Filter};
 pub use intents::Intents;
 pub use interest::{Delivery, Interest};
 pub use limits::{Limits, Timeouts};

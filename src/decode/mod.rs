@@ -18,6 +18,8 @@ mod json;
 mod map;
 mod serialize;
 mod shape;
+mod scan;
+mod skip;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
 pub(crate) use cursor::{Decimal, key_code, name_code};
@@ -28,6 +30,8 @@ pub use map::{Map, MapKey};
 pub use shape::{
     Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape, VariantShape,
 };
+pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};
+pub use scan::DATA_KEYS_MAX;
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};

@@ -118,8 +118,10 @@ pub struct KindCounters {
     pub received: u64,
     /// Of these, given to the handler (a handler that panicked included).
     pub delivered: u64,
-    /// Of these, skipped as the handler had no interest.
+    /// Of these, skipped as the handler had no interest in the kind.
     pub skipped: u64,
+    /// Of these, not wanted by the interest's [`Filter`](crate::Filter).
+    pub filtered: u64,
     /// Of these, delivered with a field that could not be read, or untyped for want of an id, or
     /// as [`Event::Undecoded`](crate::Event::Undecoded).
     pub imperfect: u64,
@@ -420,6 +422,7 @@ impl Metrics {
             kind.received += theirs.received;
             kind.delivered += theirs.delivered;
             kind.skipped += theirs.skipped;
+            kind.filtered += theirs.filtered;
             kind.imperfect += theirs.imperfect;
             kind.text_len += theirs.text_len;
         }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::wire::WireError;
+
 /// The code of every close of ours that means to resume: anything but 1000 and 1001 keeps the
 /// session (protocol section 2).
 pub const CLOSE_TO_RESUME: u16 = 4000;
@@ -123,6 +125,37 @@ impl Cause {
 }
 
 impl LinkEnd {
+    /// What a wire error means for the session.
+    pub(super) fn of(error: WireError) -> Self {
+        match error {
+            WireError::Refused { status, .. } => Self::HttpStatus(status),
+            WireError::UpgradeMalformed
+            | WireError::UpgradeTooLong { .. }
+            | WireError::UpgradeHeader { .. } => Self::Upgrade,
+            WireError::ProxyStatus { .. }
+            | WireError::ProxyAuth
+            | WireError::ProxyRefused { .. }
+            | WireError::ProxyMalformed
+            | WireError::ProxyTooLong { .. }
+            | WireError::ProxyUnreachable
+            | WireError::ProxyClosed => Self::Proxy,
+            WireError::TlsName
+            | WireError::TlsExpired
+            | WireError::TlsNotYetValid
+            | WireError::TlsUnknownCa
+            | WireError::TlsCertificate
+            | WireError::TlsAlert { .. }
+            | WireError::TlsMalformed
+            | WireError::TlsIncompatible
+            | WireError::TlsProtocol
+            | WireError::TlsRecordTooLong
+            | WireError::TlsTruncated
+            | WireError::TlsExhausted
+            | WireError::TlsSystem => Self::Tls,
+            _ => Self::Wire,
+        }
+    }
+
     const fn index(self) -> usize {
         match self {
             Self::Closed(Some(_)) => 0,

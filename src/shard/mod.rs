@@ -1,7 +1,7 @@
 //! The protocol of one shard, without sockets and without a clock.
 //!
 //! [`Shard::receive`] is the spine, the function to read first: open the wire, scan the envelope,
-//! step the session, ask whether the handler wants this kind, read it into the arena, call the
+//! step the session, ask whether the handler wants it, read it into the arena, call the
 //! handler. `session` holds every rule of the protocol; `identify`, `budget`, `admission` are what
 //! cores share; `handler` what the user sees. This room never opens a socket, starts a thread or
 //! asks a clock: moments are arguments, and the [`Desk`] carries the one clock that times stages.
@@ -261,6 +261,10 @@ impl Shard {
                 counters.skipped += 1;
                 Ok(())
             }
+            _ if self.common.interest.holds_back(kind, desk.payload.text()) => {
+                counters.filtered += 1;
+                Ok(())
+            }
             Delivery::Raw => desk.deliver_raw(session, delivered),
             Delivery::Typed => desk.deliver_typed(session, delivered, false, |_, _| (), true),
             Delivery::RawAndTyped => desk.deliver_typed(session, delivered, true, |_, _| (), true),
@@ -281,7 +285,7 @@ impl Shard {
     /// The bytes of this connection cannot be read any further: how it ends.
     pub fn broke(&mut self, error: WireError) -> LinkEnd {
         self.wire_error = Some(error);
-        end_of(error)
+        LinkEnd::of(error)
     }
 
     /// Starts: the shard dials when it is its turn.
@@ -406,37 +410,6 @@ impl std::fmt::Debug for Shard {
             .field("state", &self.session.state())
             .field("wire", &self.wire)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a wire error means for the session.
-fn end_of(error: WireError) -> LinkEnd {
-    match error {
-        WireError::Refused { status, .. } => LinkEnd::HttpStatus(status),
-        WireError::UpgradeMalformed
-        | WireError::UpgradeTooLong { .. }
-        | WireError::UpgradeHeader { .. } => LinkEnd::Upgrade,
-        WireError::ProxyStatus { .. }
-        | WireError::ProxyAuth
-        | WireError::ProxyRefused { .. }
-        | WireError::ProxyMalformed
-        | WireError::ProxyTooLong { .. }
-        | WireError::ProxyUnreachable
-        | WireError::ProxyClosed => LinkEnd::Proxy,
-        WireError::TlsName
-        | WireError::TlsExpired
-        | WireError::TlsNotYetValid
-        | WireError::TlsUnknownCa
-        | WireError::TlsCertificate
-        | WireError::TlsAlert { .. }
-        | WireError::TlsMalformed
-        | WireError::TlsIncompatible
-        | WireError::TlsProtocol
-        | WireError::TlsRecordTooLong
-        | WireError::TlsTruncated
-        | WireError::TlsExhausted
-        | WireError::TlsSystem => LinkEnd::Tls,
-        _ => LinkEnd::Wire,
     }
 }
 

@@ -95,6 +95,9 @@ pub(super) const KINDS: &[(Family, OfKind)] = &[
     (counter("shardring_kind_skipped", "Of these, skipped as the handler had no interest."), |k| {
         k.skipped
     }),
+    (counter("shardring_kind_filtered", "Of these, not wanted by the interest's filter."), |k| {
+        k.filtered
+    }),
     (
         counter(
             "shardring_kind_imperfect",
