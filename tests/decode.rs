@@ -54,7 +54,7 @@ fn read_clean(name: &str, visit: impl for<'a> FnOnce(Event<'a>)) {
 macro_rules! expect {
     ($event:expr, $kind:ident) => {
         match $event {
-            Event::$kind(event) => event,
+            Event::$kind(event) => event.get(),
             other => panic!("expected {}, got {other:?}", stringify!($kind)),
         }
     };

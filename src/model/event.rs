@@ -7,7 +7,7 @@
 //! Called by the shard; matched on by the user.
 
 use super::*;
-use crate::decode::{Cursor, DecodeError, Envelope, Json, Note, name_code};
+use crate::decode::{Cursor, DecodeError, Json, Note, name_code};
 use std::fmt;
 
 macro_rules! events {
@@ -66,14 +66,14 @@ macro_rules! events {
         /// A dispatch, as the handler gets it.
         ///
         /// Everything in it borrows the payload and is gone when the handler returns. A few words
-        /// in size: typed events are references into the arena.
+        /// in size: typed events are references into the arena, beside their JSON.
         #[derive(Clone, Copy, Debug)]
         #[non_exhaustive]
         pub enum Event<'a> {
             $($(
                 #[doc = concat!("`", $name, "`:")]
                 #[doc = $doc]
-                $kind(&'a $ty),
+                $kind(Typed<'a, $ty>),
             )?)*
             /// An event without a type, or one whose typed form could not be read: its JSON.
             Untyped(Untyped<'a>),
@@ -88,12 +88,26 @@ macro_rules! events {
             pub fn kind(&self) -> EventKind {
                 match self {
                     $($(Self::$kind(event) => {
-                        let _: &$ty = event;
+                        let _: &$ty = event.get();
                         EventKind::$kind
                     })?)*
                     Self::Untyped(event) => event.kind,
                     Self::Raw(event) => event.kind,
                     Self::Undecoded(event) => event.kind,
+                }
+            }
+
+            /// The event's `d` as it came, with the keys that no type knows. `None` for
+            /// [`Raw`](Self::Raw), whose text was not parsed ([`Raw::data`] finds it), and for
+            /// [`Undecoded`](Self::Undecoded).
+            pub fn json(&self) -> Option<Json<'a>> {
+                match self {
+                    $($(Self::$kind(event) => {
+                        let _: &$ty = event.get();
+                        Some(event.json())
+                    })?)*
+                    Self::Untyped(event) => Some(event.data),
+                    Self::Raw(_) | Self::Undecoded(_) => None,
                 }
             }
 
@@ -104,7 +118,7 @@ macro_rules! events {
                 let data = cursor.json();
                 let unread = match kind {
                     $($(EventKind::$kind => match cursor.read::<&'a $ty>($name) {
-                        Ok(event) => return Self::$kind(event),
+                        Ok(event) => return Self::$kind(Typed::new(event, data)),
                         Err(error) => error,
                     },)?)*
                     _ => return Self::Untyped(Untyped { kind, name, data }),
@@ -142,59 +156,6 @@ impl<'a> Event<'a> {
     pub fn undecoded(kind: EventKind, name: &'a str, error: DecodeError) -> Self {
         Self::Undecoded(Undecoded { kind, name, error })
     }
-}
-
-/// An event as its name and its JSON.
-#[derive(Clone, Copy, Debug)]
-pub struct Untyped<'a> {
-    /// Its kind.
-    pub kind: EventKind,
-    /// Its name as it came.
-    pub name: &'a str,
-    /// Its `d`; null if it is missing.
-    pub data: Json<'a>,
-}
-
-/// An event as the text of its payload.
-#[derive(Clone, Copy)]
-pub struct Raw<'a> {
-    /// Its kind.
-    pub kind: EventKind,
-    /// Its name as it came.
-    pub name: &'a str,
-    /// The whole payload `{op, d, s, t}`, byte for byte as the server wrote it.
-    pub text: &'a str,
-}
-
-impl<'a> Raw<'a> {
-    /// The text of `d`; `None` if it is missing or the payload is broken before its end. Steps
-    /// through the text at each call.
-    pub fn data(&self) -> Option<&'a str> {
-        let range = Envelope::data_range(self.text.as_bytes()).ok()??;
-        self.text.get(range)
-    }
-}
-
-/// Without the text, which may hold tokens.
-impl fmt::Debug for Raw<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Raw")
-            .field("kind", &self.kind)
-            .field("name", &self.name)
-            .field("len", &self.text.len())
-            .finish()
-    }
-}
-
-/// An event whose text is no JSON.
-#[derive(Clone, Copy, Debug)]
-pub struct Undecoded<'a> {
-    /// Its kind.
-    pub kind: EventKind,
-    /// Its name as it came.
-    pub name: &'a str,
-    /// What is wrong with the text.
-    pub error: DecodeError,
 }
 
 impl EventKind {
