@@ -35,6 +35,7 @@ mod macros;
 #[macro_use]
 mod values;
 
+mod application;
 mod embed;
 mod emoji;
 mod event;
@@ -49,6 +50,7 @@ mod session;
 mod time;
 mod user;
 
+pub use application::*;
 pub use embed::*;
 pub use emoji::*;
 pub use event::*;
