@@ -218,11 +218,11 @@ events! {
     /// Users joined or left a thread.
     ThreadMembersUpdate "THREAD_MEMBERS_UPDATE";
     /// Somebody bought something.
-    EntitlementCreate "ENTITLEMENT_CREATE";
+    EntitlementCreate "ENTITLEMENT_CREATE" => Entitlement<'a>;
     /// An entitlement changed or ended.
-    EntitlementUpdate "ENTITLEMENT_UPDATE";
+    EntitlementUpdate "ENTITLEMENT_UPDATE" => Entitlement<'a>;
     /// An entitlement was refunded or removed.
-    EntitlementDelete "ENTITLEMENT_DELETE";
+    EntitlementDelete "ENTITLEMENT_DELETE" => Entitlement<'a>;
     /// A guild became available, or the bot joined it.
     GuildCreate "GUILD_CREATE" => GuildCreate<'a>;
     /// A guild changed.
@@ -312,11 +312,11 @@ events! {
     /// A stage ended.
     StageInstanceDelete "STAGE_INSTANCE_DELETE";
     /// A subscription was made.
-    SubscriptionCreate "SUBSCRIPTION_CREATE";
+    SubscriptionCreate "SUBSCRIPTION_CREATE" => Subscription<'a>;
     /// A subscription changed.
-    SubscriptionUpdate "SUBSCRIPTION_UPDATE";
+    SubscriptionUpdate "SUBSCRIPTION_UPDATE" => Subscription<'a>;
     /// A subscription is gone.
-    SubscriptionDelete "SUBSCRIPTION_DELETE";
+    SubscriptionDelete "SUBSCRIPTION_DELETE" => Subscription<'a>;
     /// Somebody types.
     TypingStart "TYPING_START" => TypingStart<'a>;
     /// The bot's own user changed.

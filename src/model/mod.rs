@@ -36,6 +36,7 @@ mod macros;
 mod values;
 
 mod arrival;
+mod application;
 mod embed;
 mod emoji;
 mod event;
@@ -51,6 +52,7 @@ mod time;
 mod user;
 
 pub use arrival::*;
+pub use application::*;
 pub use embed::*;
 pub use emoji::*;
 pub use event::*;

@@ -2,13 +2,13 @@
 //!
 //! Discord does not validate these fields and may leave out any of them.
 
-use super::{ApplicationId, EmojiId, Field, GuildId, Secret, UserFlags, UserId};
+use super::{ApplicationId, EmojiId, Field, GuildId, PartialUser, Secret};
 
 model! {
     /// PRESENCE_UPDATE: a user came, went or does something else.
     pub struct PresenceUpdate<'a> demands user {
         /// Who; only the id is sure.
-        pub user: PresenceUser<'a>,
+        pub user: PartialUser<'a>,
         /// In which guild.
         pub guild_id: GuildId,
         /// Whether the user is there.
@@ -17,26 +17,6 @@ model! {
         pub activities: &'a [Activity<'a>],
         /// Where the user is there.
         pub client_status: ClientStatus<'a>,
-    }
-}
-
-model! {
-    /// As much of a user as a presence tells: the id, and what changed.
-    pub struct PresenceUser<'a> demands id {
-        /// Its id.
-        pub id: UserId,
-        /// The name that is unique.
-        pub username: Option<&'a str>,
-        /// `"0"`, or four digits.
-        pub discriminator: Option<&'a str>,
-        /// The name to show.
-        pub global_name: Field<&'a str>,
-        /// The image's hash.
-        pub avatar: Field<&'a str>,
-        /// Whether an application owns it.
-        pub bot: Option<bool>,
-        /// The flags that everybody sees.
-        pub public_flags: Option<UserFlags>,
     }
 }
 

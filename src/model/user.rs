@@ -12,9 +12,9 @@ model! {
         /// `"0"` for names without one, else four digits.
         pub discriminator: &'a str,
         /// The name to show.
-        pub global_name: Option<&'a str>,
+        pub global_name: Option<&'a str> | null,
         /// The image's hash; `a_` in front means animated.
-        pub avatar: Option<&'a str>,
+        pub avatar: Option<&'a str> | null,
         /// Whether an application owns it.
         pub bot: Option<bool>,
         /// Whether Discord's urgent messages come from it.
@@ -49,16 +49,61 @@ model! {
 }
 
 model! {
+    /// As much of a user as is told: in a presence the id and what changed, in a team the id, the
+    /// names and the avatar. Everything but the id may be missing.
+    pub struct PartialUser<'a> demands id {
+        /// Its id.
+        pub id: UserId,
+        /// The name that is unique (or was, with the discriminator).
+        pub username: Option<&'a str>,
+        /// `"0"` for names without one, else four digits.
+        pub discriminator: Option<&'a str>,
+        /// The name to show.
+        pub global_name: Field<&'a str>,
+        /// The image's hash; `a_` in front means animated.
+        pub avatar: Field<&'a str>,
+        /// Whether an application owns it.
+        pub bot: Option<bool>,
+        /// Whether Discord's urgent messages come from it.
+        pub system: Option<bool>,
+        /// Whether it has two factors (own user only).
+        pub mfa_enabled: Option<bool>,
+        /// The banner's hash.
+        pub banner: Field<&'a str>,
+        /// The banner's colour, 0xRRGGBB.
+        pub accent_color: Field<u32>,
+        /// The language chosen (own user only).
+        pub locale: Option<&'a str>,
+        /// Whether the e-mail address is verified (own user only).
+        pub verified: Option<bool>,
+        /// The e-mail address (own user only).
+        pub email: Field<&'a str>,
+        /// All flags.
+        pub flags: Option<UserFlags>,
+        /// The subscription.
+        pub premium_type: Option<PremiumType>,
+        /// The flags that everybody sees.
+        pub public_flags: Option<UserFlags>,
+        /// The decoration round the avatar.
+        pub avatar_decoration_data: Field<&'a AvatarDecorationData<'a>>,
+        /// What the user collected.
+        pub collectibles: Field<&'a Collectibles<'a>>,
+        /// The guild whose tag the user wears.
+        pub primary_guild: Field<&'a UserPrimaryGuild<'a>>,
+    }
+}
+
+model! {
     /// The guild whose tag a user wears.
     pub struct UserPrimaryGuild<'a> {
         /// The guild.
-        pub identity_guild_id: Option<GuildId>,
+        pub identity_guild_id: Option<GuildId> | null,
         /// Whether the tag is shown; `None` if Discord cleared it, false if the user did.
-        pub identity_enabled: Option<bool>,
+        pub identity_enabled: Option<bool> | null,
         /// The tag, at most 4 characters.
-        pub tag: Option<&'a str>,
+        pub tag: Option<&'a str> | null,
         /// The badge's hash.
-        pub badge: Option<&'a str>,
+        pub badge: Option<&'a str> | null,
     }
 }
 
