@@ -35,6 +35,7 @@ mod macros;
 #[macro_use]
 mod values;
 
+mod channel;
 mod embed;
 mod emoji;
 mod event;
@@ -45,10 +46,12 @@ mod id;
 mod message;
 mod poll;
 mod presence;
+mod role;
 mod session;
 mod time;
 mod user;
 
+pub use channel::*;
 pub use embed::*;
 pub use emoji::*;
 pub use event::*;
@@ -59,6 +62,7 @@ pub use id::*;
 pub use message::*;
 pub use poll::*;
 pub use presence::*;
+pub use role::*;
 pub use session::*;
 pub use time::*;
 pub use user::*;
