@@ -123,7 +123,12 @@ impl ser::Serializer for &mut Checksum {
         self.add(3)
     }
 
-    fn serialize_unit_variant(self, _: &'static str, at: u32, _: &'static str) -> Result<(), Never> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        at: u32,
+        _: &'static str,
+    ) -> Result<(), Never> {
         self.add(u64::from(at))
     }
 

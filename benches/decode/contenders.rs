@@ -25,13 +25,8 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Tape,
-        Self::Shardring,
-        Self::TwilightSimd,
-        Self::TwilightSerde,
-        Self::TwilightSonic,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Tape, Self::Shardring, Self::TwilightSimd, Self::TwilightSerde, Self::TwilightSonic];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -72,7 +67,8 @@ impl Contest {
             Way::Shardring => self.read_event(len, sums),
             Way::TwilightSimd => {
                 let named = named(text)?;
-                let mut reader = simd_json::Deserializer::from_slice(&mut self.buffer[..len]).ok()?;
+                let mut reader =
+                    simd_json::Deserializer::from_slice(&mut self.buffer[..len]).ok()?;
                 taken(named.deserialize(&mut reader).ok()?, sums)
             }
             Way::TwilightSerde => {

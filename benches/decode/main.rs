@@ -72,7 +72,9 @@ fn contest(criterion: &mut Criterion, group: &str, sets: &[(String, Vec<Vec<u8>>
         let mut contest = Contest::new(texts.iter().map(Vec::len).max().unwrap_or(0));
         group.throughput(Throughput::Bytes(texts.iter().map(|text| text.len() as u64).sum()));
         for way in Way::ALL {
-            if sums && way == Way::Tape || texts.iter().any(|text| contest.read(way, text, sums).is_none()) {
+            if sums && way == Way::Tape
+                || texts.iter().any(|text| contest.read(way, text, sums).is_none())
+            {
                 continue;
             }
             group.bench_function(BenchmarkId::new(way.name(), name), |bencher| {

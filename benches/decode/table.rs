@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 #[allow(clippy::print_stdout)] // a program
 pub(crate) fn print(mix: &str) {
     let dir = target_dir().join("criterion");
-    println!("\n| payloads | simd-json tape | shardring | of it the walk | twilight simd-json | serde_json | sonic-rs |");
+    println!(
+        "\n| payloads | simd-json tape | shardring | of it the walk | twilight simd-json | serde_json | sonic-rs |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for group in ["mix", "mix, every field read"] {
         print_row(&dir, group, mix, if group == "mix" { "mix, ns an event" } else { group }, 100.0);

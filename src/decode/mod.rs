@@ -16,9 +16,9 @@ mod envelope;
 mod error;
 mod json;
 mod map;
+mod scan;
 mod serialize;
 mod shape;
-mod scan;
 mod skip;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
@@ -27,11 +27,11 @@ pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
 pub use map::{Map, MapKey};
+pub use scan::DATA_KEYS_MAX;
+pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};
 pub use shape::{
     Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape, VariantShape,
 };
-pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};
-pub use scan::DATA_KEYS_MAX;
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};

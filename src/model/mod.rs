@@ -35,8 +35,9 @@ mod macros;
 #[macro_use]
 mod values;
 
-mod arrival;
 mod application;
+mod arrival;
+mod channel;
 mod embed;
 mod emoji;
 mod event;
@@ -47,12 +48,14 @@ mod id;
 mod message;
 mod poll;
 mod presence;
+mod role;
 mod session;
 mod time;
 mod user;
 
-pub use arrival::*;
 pub use application::*;
+pub use arrival::*;
+pub use channel::*;
 pub use embed::*;
 pub use emoji::*;
 pub use event::*;
@@ -63,6 +66,7 @@ pub use id::*;
 pub use message::*;
 pub use poll::*;
 pub use presence::*;
+pub use role::*;
 pub use session::*;
 pub use time::*;
 pub use user::*;

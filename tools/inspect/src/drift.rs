@@ -74,7 +74,8 @@ impl Drift {
             Shape::Flags(named) => {
                 let digits = json.as_str().and_then(|digits| digits.parse().ok());
                 let bits: u64 = json.as_u64().or(digits).unwrap_or(0);
-                let unnamed = |bit: &u32| bits >> bit & 1 == 1 && named.bits.iter().all(|row| row.1 != *bit);
+                let unnamed =
+                    |bit: &u32| bits >> bit & 1 == 1 && named.bits.iter().all(|row| row.1 != *bit);
                 for bit in (0..u64::BITS).filter(unnamed) {
                     *self.bits.entry((named.name, bit)).or_default() += 1;
                 }

@@ -66,7 +66,8 @@ fn main() -> ExitCode {
     }
     let report = inspector.report();
     let mut out = std::io::stdout().lock();
-    let written = if cli.json { write_json(&report, &mut out) } else { table::write(&report, &mut out) };
+    let written =
+        if cli.json { write_json(&report, &mut out) } else { table::write(&report, &mut out) };
     match written {
         // Whoever read the table has seen enough of it.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -42,7 +42,12 @@ impl Differences {
 }
 
 /// Appends the paths of what differs, and whether it is lost.
-fn compare(came: &Value, written: Option<&Value>, path: &mut String, out: &mut Vec<(String, bool)>) {
+fn compare(
+    came: &Value,
+    written: Option<&Value>,
+    path: &mut String,
+    out: &mut Vec<(String, bool)>,
+) {
     let Some(written) = written else {
         if !is_empty(came) {
             out.push((path.clone(), true));
@@ -85,9 +90,8 @@ fn within(path: &mut String, key: &str, then: impl FnOnce(&mut String)) {
 
 fn is_same(came: &Value, written: &Value) -> bool {
     match (came, written) {
-        (Value::Number(number), Value::String(text)) | (Value::String(text), Value::Number(number)) => {
-            number.to_string() == *text
-        }
+        (Value::Number(number), Value::String(text))
+        | (Value::String(text), Value::Number(number)) => number.to_string() == *text,
         (Value::Number(one), Value::Number(other)) => {
             one == other || one.as_f64() == other.as_f64()
         }

@@ -12,7 +12,14 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "{:width$} {:>9} {:>9} {:>7} {:>7} {:>6}  {:>24}  {:>24}",
-        "event", "count", "in full", "partly", "untyped", "broken", "bytes p50/p99/max", "µs p50/p99/max"
+        "event",
+        "count",
+        "in full",
+        "partly",
+        "untyped",
+        "broken",
+        "bytes p50/p99/max",
+        "µs p50/p99/max"
     )?;
     for kind in &report.kinds {
         writeln!(
@@ -55,9 +62,13 @@ fn write_notes(kind: &KindReport, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_drift(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let drifts = report.unknown_keys.len() + report.unknown_values.len() + report.unknown_bits.len();
+    let drifts =
+        report.unknown_keys.len() + report.unknown_values.len() + report.unknown_bits.len();
     if drifts > 0 {
-        writeln!(out, "\nNot modelled (nothing is wrong with it: Discord is ahead of this version)")?;
+        writeln!(
+            out,
+            "\nNot modelled (nothing is wrong with it: Discord is ahead of this version)"
+        )?;
     }
     for key in &report.unknown_keys {
         writeln!(out, "  {:>7} × key {}.{}, {}", key.count, key.object, key.key, key.value)?;

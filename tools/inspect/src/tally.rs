@@ -82,7 +82,14 @@ impl Inspector {
 
     pub(crate) fn report(self) -> Report {
         let kinds = self.kinds.into_iter().map(|(name, tally)| tally.report(name)).collect();
-        Report::new(kinds, self.drift, self.differences, self.others, self.broken, self.broken_count)
+        Report::new(
+            kinds,
+            self.drift,
+            self.differences,
+            self.others,
+            self.broken,
+            self.broken_count,
+        )
     }
 
     fn see_payload(&mut self, line: u64, text: &str, value: Value) {
@@ -126,9 +133,8 @@ impl Inspector {
             let is_untyped = matches!(event, Event::Untyped(_));
             (took, if is_untyped { Outcome::Untyped } else { Outcome::Typed })
         });
-        let (took, outcome) = read.unwrap_or_else(|error| {
-            (began.elapsed(), Outcome::Undecoded(error.to_string()))
-        });
+        let (took, outcome) =
+            read.unwrap_or_else(|error| (began.elapsed(), Outcome::Undecoded(error.to_string())));
         // Values above the range count as its end.
         tally.len.saturating_record(len as u64);
         tally.time_ns.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
@@ -158,9 +164,8 @@ impl Inspector {
 
 impl Tally {
     fn new(kind: EventKind) -> Self {
-        let histogram = |max| {
-            Histogram::new_with_bounds(1, max, 3).expect("the bounds are constants in order")
-        };
+        let histogram =
+            |max| Histogram::new_with_bounds(1, max, 3).expect("the bounds are constants in order");
         Self {
             is_known: kind != EventKind::Unknown,
             count: 0,

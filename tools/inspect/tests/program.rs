@@ -77,7 +77,10 @@ fn what_discord_has_added_is_named_and_is_no_failure() {
     assert_eq!(report["unknown_values"][0]["value"], "250");
     assert_eq!(report["unknown_bits"][0]["bit"], 62);
     let sparkle = &report["kinds"][1];
-    assert_eq!((&sparkle["name"], &sparkle["is_known"]), (&"MESSAGE_SPARKLE".into(), &false.into()));
+    assert_eq!(
+        (&sparkle["name"], &sparkle["is_known"]),
+        (&"MESSAGE_SPARKLE".into(), &false.into())
+    );
     assert_eq!(report["other_payloads"]["opcode 11"], 1);
 }
 
