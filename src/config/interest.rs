@@ -76,8 +76,8 @@ impl Interest {
     /// filtered.
     ///
     /// Events that it does not want are counted
-    /// ([`KindCounters::filtered`](crate::metrics::KindCounters::filtered)) and never parsed. Beyond
-    /// a skipped kind each costs a pass over its text.
+    /// ([`KindCounters::filtered`](crate::metrics::KindCounters::filtered)) and never parsed. Each
+    /// costs a pass over its text beyond what a skipped kind costs.
     #[must_use]
     pub fn only(mut self, kinds: impl IntoIterator<Item = EventKind>, filter: Filter) -> Self {
         // At most one more than there are kinds.
