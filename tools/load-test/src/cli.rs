@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use replay_gateway::Token;
 
 use crate::orders;
 use crate::placement;
@@ -40,7 +41,7 @@ pub(crate) struct Cli {
     /// The bot's token, for --gateway
     #[arg(long, env = "DISCORD_TOKEN", hide_env_values = true, default_value = TOKEN)]
     #[arg(help_heading = "Gateway")]
-    token: String,
+    token: Token,
     /// IDENTIFYs per five seconds that the gateway allows; the embedded one allows all at once
     #[arg(long, value_name = "N", requires = "gateway", help_heading = "Gateway")]
     max_concurrency: Option<u32>,
@@ -213,7 +214,7 @@ impl Cli {
         let embedded = matches!(gateway, GatewayPlan::Embedded { .. });
         let job = JobPlan {
             gateway,
-            token: if embedded { TOKEN.to_owned() } else { self.token },
+            token: if embedded { TOKEN.into() } else { self.token },
             shards,
             max_concurrency: match self.max_concurrency {
                 Some(max) => max,
@@ -320,6 +321,18 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_token_reaches_the_job_and_no_debug_shows_it() {
+        let text = "a.token.that.nobody.may.see";
+        let flags = ["load-test", "--gateway", "ws://gateway.test", "--token", text];
+        let cli = Cli::try_parse_from(flags).unwrap();
+        let shown = format!("{cli:?}");
+        let plan = cli.plan().unwrap();
+        assert_eq!(plan.job.token.as_str(), text);
+        let shown = format!("{shown} {plan:#?}");
+        assert!(shown.contains("Token(redacted)") && !shown.contains(text), "{shown}");
     }
 
     #[test]
