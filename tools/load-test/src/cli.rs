@@ -19,6 +19,7 @@ use crate::plan::{Scenario, Wanted};
 ///
 /// Exit code: 0 nothing was lost, doubled, out of order or altered; 1 something was; 2 wrong flags;
 /// 3 the job could not be done. Ctrl-C ends the job early, with the report so far; twice: at once.
+/// A gateway to which every attempt fails for 10 s, with no shard ever READY, is given up.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
@@ -134,7 +135,8 @@ pub(crate) struct Cli {
     /// No live numbers on standard error
     #[arg(long, short)]
     quiet: bool,
-    /// How long until all shards must be READY, besides the pacing of IDENTIFYs
+    /// How long until all shards must be READY, besides the pacing of IDENTIFYs; a gateway that no
+    /// attempt reaches is given up after 10
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
     ready_timeout: f64,
 }
