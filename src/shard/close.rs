@@ -309,33 +309,17 @@ impl Fatal {
     }
 }
 
+/// What Discord said. What to do about it is [`Refusal`](crate::shard::refusal::Refusal)'s to say.
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::AuthenticationFailed => {
-                "the token was refused: copy the bot's token anew from the developer portal \
-                 (page Bot, Reset Token); Discord also resets a token that identified more than \
-                 1000 times in a day"
-            }
-            Self::InvalidShard => {
-                "the shard was refused: its number must be below the total, and a large bot's \
-                 total must be a multiple of the number that GET /gateway/bot gives"
-            }
-            Self::ShardingRequired => {
-                "too many guilds for one shard (2500 at most): raise the number of shards, \
-                 GET /gateway/bot recommends one"
-            }
-            Self::InvalidApiVersion => {
-                "the gateway no longer speaks this API version: update shardring"
-            }
-            Self::InvalidIntents => {
-                "the intents hold a bit that Discord does not know: leave out what is not in its \
-                 table of intents"
-            }
+            Self::AuthenticationFailed => "the token was refused",
+            Self::InvalidShard => "the shard's number or the total was refused",
+            Self::ShardingRequired => "too many guilds for one shard (2,500 at most)",
+            Self::InvalidApiVersion => "the gateway no longer speaks this API version",
+            Self::InvalidIntents => "the intents were refused as invalid",
             Self::DisallowedIntents => {
-                "a privileged intent (GUILD_MEMBERS, GUILD_PRESENCES or MESSAGE_CONTENT) is not \
-                 allowed for this bot: switch it on in the developer portal (page Bot, Privileged \
-                 Gateway Intents), or leave it out"
+                "privileged intents were asked for that this bot may not use"
             }
         };
         write!(f, "close code {}: {text}", self.code())

@@ -44,15 +44,15 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ShardId { id, total } = self.shard;
-        write!(f, "close code {}: ", self.code())?;
+        write!(f, "{}: ", self.fatal)?;
         match self.fatal {
             Fatal::AuthenticationFailed => f.write_str(
-                "the token was refused: copy the bot's token anew from the developer portal \
+                "copy the bot's token anew from the developer portal \
                  (https://discord.com/developers/applications, page Bot, Reset Token); Discord \
                  also resets the token of a bot that used up its session starts",
             ),
             Fatal::InvalidShard => {
-                write!(f, "shard {id} of {total} was refused: ")?;
+                write!(f, "this was shard {id} of {total}; ")?;
                 match self.recommended_shards {
                     Some(recommended) if !total.is_multiple_of(recommended.max(1)) => write!(
                         f,
@@ -66,29 +66,20 @@ impl fmt::Display for Refusal {
                 }
             }
             Fatal::ShardingRequired => {
-                write!(
-                    f,
-                    "too many guilds for one shard (2,500 at most) with {total} in all: raise the \
-                     number of shards; "
-                )?;
+                write!(f, "raise the number of shards, which is {total} in all; ")?;
                 match self.recommended_shards {
                     Some(recommended) => write!(f, "Discord recommends {recommended}"),
                     None => f.write_str("GET /gateway/bot recommends one"),
                 }
             }
-            Fatal::InvalidApiVersion => {
-                f.write_str("the gateway no longer speaks this API version: update shardring")
-            }
+            Fatal::InvalidApiVersion => f.write_str("update shardring"),
             Fatal::InvalidIntents => match self.unknown_intents() {
-                Intents::NONE => f.write_str("the intents were refused as invalid"),
-                unknown => {
-                    write!(f, "the intents hold bits that Discord does not know: {unknown:?}")
-                }
+                Intents::NONE => f.write_str("leave out what Discord's table of them has not"),
+                unknown => write!(f, "Discord does not know {unknown:?}, leave that out"),
             },
             Fatal::DisallowedIntents => write!(
                 f,
-                "privileged intents were asked for that this bot may not use: of {:?}, switch \
-                 on what it needs in the developer portal \
+                "of {:?}, switch on what it needs in the developer portal \
                  (https://discord.com/developers/applications, page Bot, Privileged Gateway \
                  Intents), or leave it out; from 100 guilds on Discord must approve them first",
                 self.privileged_intents(),
@@ -106,6 +97,23 @@ mod tests {
     fn refusal(fatal: Fatal, intents: Intents, recommended_shards: Option<u32>) -> String {
         let shard = ShardId::new(3, 10);
         Refusal { fatal, shard, intents, recommended_shards }.to_string()
+    }
+
+    #[test]
+    fn what_discord_said_comes_first_and_in_the_same_words() {
+        for fatal in [
+            Fatal::AuthenticationFailed,
+            Fatal::InvalidShard,
+            Fatal::ShardingRequired,
+            Fatal::InvalidApiVersion,
+            Fatal::InvalidIntents,
+            Fatal::DisallowedIntents,
+        ] {
+            let (said, text) = (fatal.to_string(), refusal(fatal, Intents::ALL, None));
+            assert!(said.starts_with(&format!("close code {}: ", fatal.code())), "{said}");
+            let advice = text.strip_prefix(&format!("{said}: ")).expect("it begins with that");
+            assert!(!advice.is_empty(), "{text}");
+        }
     }
 
     #[test]

@@ -698,7 +698,7 @@ fn a_close_code_is_heard_although_a_write_fails_first() {
     let engine = Engine::start(config, move |_| {
         Ok(Blocked(Recorder(Arc::clone(&handlers)), Arc::clone(&barrier)))
     });
-    let run = Run { gateway, engine: engine.unwrap(), log };
+    let run = Run { gateway, engine: engine.unwrap().into(), log };
     run.until_link(0, "Ready");
     run.gateway.dispatch(Target::All, "TRIGGER", "{}");
     run.until_link(0, "Disconnected { cause: Link(Closed(Some(4014)))");

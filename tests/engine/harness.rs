@@ -1,5 +1,6 @@
 //! An engine against a replay gateway in the same process, and the ledger between them.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -98,8 +99,9 @@ fn unique_id(event: &Event<'_>) -> u64 {
 
 /// A gateway and an engine that talk.
 pub(crate) struct Run {
+    // Drop order: the engine ends before its gateway does.
+    pub(crate) engine: Running,
     pub(crate) gateway: GatewayHandle,
-    pub(crate) engine: Engine,
     pub(crate) log: Arc<Mutex<Log>>,
 }
 
@@ -145,6 +147,43 @@ pub(crate) fn traffic(
     }
 }
 
+/// An engine that a test which fails does not leave running, dialling a gateway that is gone, at
+/// the cost of the tests beside it.
+pub(crate) struct Running(Option<Engine>);
+
+impl Running {
+    pub(crate) fn stop(mut self, how: Stop) -> Result<(), Error> {
+        self.0.take().expect("only its end takes it").stop(how)
+    }
+
+    pub(crate) fn join(mut self) -> Result<(), Error> {
+        self.0.take().expect("only its end takes it").join()
+    }
+}
+
+impl From<Engine> for Running {
+    fn from(engine: Engine) -> Self {
+        Self(Some(engine))
+    }
+}
+
+impl Deref for Running {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.0.as_ref().expect("only its end takes it")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(engine) = self.0.take() {
+            // The test has failed already, or does not ask how it ended.
+            let _ = engine.stop(Stop::EndSessions);
+        }
+    }
+}
+
 impl Run {
     /// Starts both; does not wait.
     pub(crate) fn start(
@@ -172,7 +211,7 @@ impl Run {
         let log = Arc::new(Mutex::new(Log::default()));
         let handlers = Arc::clone(&log);
         let engine = Engine::start(config, move |_| Ok(Recorder(Arc::clone(&handlers)))).unwrap();
-        Self { gateway, engine, log }
+        Self { gateway, engine: engine.into(), log }
     }
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {

@@ -129,7 +129,7 @@ fn a_paused_shard_keeps_its_heartbeats_and_loses_nothing() {
     let engine =
         Engine::start(config, move |_| Ok(Pauser { log: Arc::clone(&handlers), at: 500, seen: 0 }))
             .unwrap();
-    let run = Run { gateway, engine, log };
+    let run = Run { gateway, engine: engine.into(), log };
     run.until("the pause", |log, _| log.records.len() > 400);
     std::thread::sleep(Duration::from_millis(100));
     let seen = run.log().records.len();
@@ -188,7 +188,7 @@ fn panicking(panics_at: &'static [u64]) -> (Run, Arc<AtomicU32>) {
         })
     })
     .unwrap();
-    (Run { gateway, engine, log }, restarts)
+    (Run { gateway, engine: engine.into(), log }, restarts)
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_handler_that_blocks_for_six_intervals_causes_no_reconnect_by_us() {
         Ok(Blocker { log: Arc::clone(&handlers), block: Some(Duration::from_secs(6)) })
     })
     .unwrap();
-    let run = Run { gateway, engine, log };
+    let run = Run { gateway, engine: engine.into(), log };
     let report = run.traffic_done(shards.into());
     assert!(report.is_clean(), "{report:#?}");
     // Time enough for a late verdict.
@@ -327,7 +327,7 @@ fn futures_run_on_the_pinned_core_and_jobs_with_the_mask_of_the_process() {
         })
     })
     .unwrap();
-    let run = Run { gateway, engine, log: Arc::default() };
+    let run = Run { gateway, engine: engine.into(), log: Arc::default() };
     run.until("the future and the job", |_, _| ran.load(Ordering::Relaxed) == 2);
     let error = run.engine.handle().failure().wait().unwrap();
     assert!(error.to_string().contains("future"), "{error}");
@@ -378,7 +378,7 @@ fn heartbeats_and_events_do_not_wait_behind_futures_that_yield() {
     let engine =
         Engine::start(config, move |_| Ok(Yielder { log: Arc::clone(&handlers), spawned: false }))
             .unwrap();
-    let run = Run { gateway, engine, log };
+    let run = Run { gateway, engine: engine.into(), log };
     let report = run.traffic_done(2);
     assert!(report.is_clean(), "{report:#?}");
     let stats = run.gateway.stats();
@@ -419,6 +419,15 @@ fn a_stop_that_keeps_sessions_closes_in_the_4000_range() {
     engine.stop(Stop::KeepSessions).unwrap();
     let (stats, _) = gateway.wait_for(Duration::from_secs(2), |s| s.connections_open == 0);
     assert_eq!(stats.closes_received.keys().copied().collect::<Vec<_>>(), [4000]);
+}
+
+#[test]
+fn a_run_that_a_test_lets_go_leaves_no_engine_behind() {
+    let run = Run::start(gateway(4), |config| config);
+    let handle = run.engine.handle();
+    handle.ready().wait().unwrap();
+    drop(run);
+    assert!(handle.is_stopped());
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_name_is_resolved_while_jobs_of_the_handlers_block_every_helper() {
     let engine = Engine::start(config, move |_| {
         Ok(Hog(Recorder(Arc::clone(&handlers.0)), Arc::clone(&handlers.1)))
     });
-    let run = Run { gateway, engine: engine.unwrap(), log };
+    let run = Run { gateway, engine: engine.unwrap().into(), log };
     run.until_link(0, "Ready");
     run.gateway.cut_all(Cut::Reset);
     run.until("it is back", |_, stats| stats.resumes == 1);

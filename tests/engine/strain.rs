@@ -23,7 +23,7 @@ fn run_with<H: Handler>(
     let log = Arc::new(Mutex::new(Log::default()));
     let handlers = Arc::clone(&log);
     let engine = Engine::start(config, move |_| Ok(handler(Arc::clone(&handlers)))).unwrap();
-    Run { gateway, engine, log }
+    Run { gateway, engine: engine.into(), log }
 }
 
 /// Spawns a future that ends at once for each event.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use replay_gateway::Token;
 
 use crate::orders;
 use crate::placement;
@@ -18,6 +19,7 @@ use crate::plan::{Scenario, Wanted};
 ///
 /// Exit code: 0 nothing was lost, doubled, out of order or altered; 1 something was; 2 wrong flags;
 /// 3 the job could not be done. Ctrl-C ends the job early, with the report so far; twice: at once.
+/// A gateway to which every attempt fails for 10 s, with no shard ever READY, is given up.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
@@ -40,7 +42,7 @@ pub(crate) struct Cli {
     /// The bot's token, for --gateway
     #[arg(long, env = "DISCORD_TOKEN", hide_env_values = true, default_value = TOKEN)]
     #[arg(help_heading = "Gateway")]
-    token: String,
+    token: Token,
     /// IDENTIFYs per five seconds that the gateway allows; the embedded one allows all at once
     #[arg(long, value_name = "N", requires = "gateway", help_heading = "Gateway")]
     max_concurrency: Option<u32>,
@@ -133,7 +135,8 @@ pub(crate) struct Cli {
     /// No live numbers on standard error
     #[arg(long, short)]
     quiet: bool,
-    /// How long until all shards must be READY, besides the pacing of IDENTIFYs
+    /// How long until all shards must be READY, besides the pacing of IDENTIFYs; a gateway that no
+    /// attempt reaches is given up after 10
     #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = positive)]
     ready_timeout: f64,
 }
@@ -213,7 +216,7 @@ impl Cli {
         let embedded = matches!(gateway, GatewayPlan::Embedded { .. });
         let job = JobPlan {
             gateway,
-            token: if embedded { TOKEN.to_owned() } else { self.token },
+            token: if embedded { TOKEN.into() } else { self.token },
             shards,
             max_concurrency: match self.max_concurrency {
                 Some(max) => max,
@@ -320,6 +323,18 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_token_reaches_the_job_and_no_debug_shows_it() {
+        let text = "a.token.that.nobody.may.see";
+        let flags = ["load-test", "--gateway", "ws://gateway.test", "--token", text];
+        let cli = Cli::try_parse_from(flags).unwrap();
+        let shown = format!("{cli:?}");
+        let plan = cli.plan().unwrap();
+        assert_eq!(plan.job.token.as_str(), text);
+        let shown = format!("{shown} {plan:#?}");
+        assert!(shown.contains("Token(redacted)") && !shown.contains(text), "{shown}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Orders {
         Self {
             cpus: plan.placement.others.clone(),
             shards: plan.shards,
-            token: plan.token.clone(),
+            token: plan.token.as_str().to_owned(),
             max_concurrency: plan.max_concurrency,
             guilds_per_shard: plan.guilds_per_shard,
             guild_bytes: plan.guild_bytes,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use replay_gateway::Token;
 use serde::{Deserialize, Serialize};
 use shardring::Compression;
 
@@ -106,7 +107,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct JobPlan {
     pub(crate) gateway: GatewayPlan,
-    pub(crate) token: String,
+    pub(crate) token: Token,
     pub(crate) shards: u32,
     pub(crate) max_concurrency: u32,
     pub(crate) placement: Placement,

@@ -171,7 +171,7 @@ impl Settings {
         let mut settings = Self {
             gateway: match &plan.gateway {
                 GatewayPlan::Embedded { .. } => "embedded".to_owned(),
-                GatewayPlan::At { url, .. } => strike_out(url, &plan.token),
+                GatewayPlan::At { url, .. } => strike_out(url, plan.token.as_str()),
             },
             shards: plan.shards,
             threads: plan.placement.client.len(),

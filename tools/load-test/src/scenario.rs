@@ -102,7 +102,7 @@ fn fixed_part_kib(job: &JobPlan) -> Option<f64> {
 /// Writes the page, if one is wanted.
 fn draw(plan: &Plan, reports: &[Report]) -> Outcome {
     let Some(path) = &plan.report else { return Outcome::Clean };
-    match html::write(path, reports, &plan.job.token) {
+    match html::write(path, reports, plan.job.token.as_str()) {
         Ok(()) => {
             if !plan.quiet {
                 eprintln!("load-test: the report is in {}", path.display());

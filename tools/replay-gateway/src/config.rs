@@ -4,6 +4,7 @@ use crate::faults::Fault;
 use crate::http_fault::HttpFault;
 use crate::outage::Incident;
 use crate::tls::TlsConfig;
+use crate::token::Token;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
     /// The one token accepted; `None` accepts any that is not empty.
-    pub token: Option<String>,
+    pub token: Option<Token>,
     /// `heartbeat_interval` of HELLO, in ms.
     pub heartbeat_interval_ms: u32,
     /// After so long without a heartbeat a connection is closed, in ms; 0: one and a half
@@ -360,7 +361,7 @@ impl Builder {
     /// Sets [`Config::token`].
     #[must_use]
     pub fn token(mut self, token: &str) -> Self {
-        self.config.token = Some(token.to_owned());
+        self.config.token = Some(token.into());
         self
     }
 

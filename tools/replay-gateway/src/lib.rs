@@ -49,6 +49,7 @@ mod stats;
 mod stream;
 mod timers;
 mod tls;
+mod token;
 pub mod traffic;
 mod zstd;
 
@@ -62,6 +63,7 @@ pub use http_fault::{HttpAnswer, HttpFault};
 pub use outage::{Cut, Host, Incident, IncidentAction, Moment, Outage};
 pub use stats::{CutStats, ShardStats, Stats};
 pub use tls::{Certificate, TlsConfig, TlsVersions};
+pub use token::Token;
 
 use std::io;
 use std::sync::mpsc::channel;

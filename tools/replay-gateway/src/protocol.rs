@@ -182,7 +182,7 @@ fn shard_of(value: &Value) -> Option<(u32, u32)> {
 
 fn token_is_right(core: &Core, token: &str) -> bool {
     let right = match &core.config.token {
-        Some(right) => token == right,
+        Some(right) => token == right.as_str(),
         None => !token.is_empty(),
     };
     right && !core.token_revoked

@@ -142,7 +142,7 @@ fn only(request: &Request, methods: &[&str], answer: impl FnOnce() -> Response) 
 fn is_authorised(core: &Core, request: &Request) -> bool {
     let given = request.header("Authorization").and_then(|value| value.strip_prefix("Bot "));
     let right = match (&core.config.token, given) {
-        (Some(token), Some(given)) => token == given,
+        (Some(token), Some(given)) => token.as_str() == given,
         (None, Some(given)) => !given.is_empty(),
         (_, None) => false,
     };

@@ -7,6 +7,7 @@ use crate::config::{
 };
 use crate::faults::Fault;
 use crate::tls::{Certificate, TlsConfig, TlsVersions};
+use crate::token::Token;
 use clap::{Parser, ValueEnum};
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ pub(super) struct Args {
     /// The one token accepted; without it any that is not empty. Better given by the variable
     /// REPLAY_GATEWAY_TOKEN, which no process list shows.
     #[arg(long)]
-    token: Option<String>,
+    token: Option<Token>,
     /// Seed of all that is drawn.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -287,7 +288,7 @@ pub(super) fn config(args: &Args) -> std::io::Result<Config> {
     }
     Ok(Config {
         bind: args.listen,
-        token: args.token.clone().or_else(|| std::env::var("REPLAY_GATEWAY_TOKEN").ok()),
+        token: args.token.clone().or_else(token_of_environment),
         heartbeat_interval_ms: args.heartbeat_interval,
         heartbeat_deadline_ms: args.heartbeat_deadline,
         intents_disallowed: args.disallowed_intents,
@@ -334,6 +335,10 @@ pub(super) fn config(args: &Args) -> std::io::Result<Config> {
         ledger: args.ledger.clone().map_or(LedgerTo::None, LedgerTo::File),
         ..Config::default()
     })
+}
+
+fn token_of_environment() -> Option<Token> {
+    std::env::var("REPLAY_GATEWAY_TOKEN").ok().map(Token::from)
 }
 
 fn canary(args: &Args) -> Option<Canary> {
@@ -386,6 +391,17 @@ mod tests {
         let args = Args::try_parse_from([&["replay-gateway"], flags].concat()).unwrap();
         let error = crate::Gateway::spawn(config(&args).unwrap()).err().unwrap();
         args.name_object(error).to_string()
+    }
+
+    #[test]
+    fn the_token_is_taken_from_its_flag_and_no_debug_shows_it() {
+        let text = "a.token.that.nobody.may.see";
+        let args = Args::try_parse_from(["replay-gateway", "--token", text]).unwrap();
+        let config = config(&args).unwrap();
+        assert_eq!(config.token.as_ref().map(Token::as_str), Some(text));
+        let builder = crate::Gateway::builder().token(text);
+        let shown = format!("{args:?} {config:#?} {builder:?}");
+        assert!(shown.contains("Token(redacted)") && !shown.contains(text), "{shown}");
     }
 
     #[test]
