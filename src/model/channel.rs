@@ -9,7 +9,7 @@ model! {
     /// CHANNEL_CREATE, CHANNEL_UPDATE, CHANNEL_DELETE, THREAD_CREATE, THREAD_UPDATE: a channel or
     /// a thread.
     ///
-    /// Which of the fields are there depends on its sort.
+    /// Which of the fields are there depends on its sort: what is not said is `None`, lists too.
     pub struct Channel<'a> demands id {
         /// Its id.
         pub id: ChannelId,
@@ -19,8 +19,9 @@ model! {
         pub guild_id: Option<GuildId>,
         /// Its place; two of the same place stand in the order of their ids.
         pub position: Option<i64>,
-        /// What roles and members may do here other than elsewhere.
-        pub permission_overwrites: &'a [PermissionOverwrite] | missing,
+        /// What roles and members may do here other than elsewhere; `None` of threads, and where
+        /// Discord tells only a part of the channel.
+        pub permission_overwrites: Option<&'a [PermissionOverwrite]>,
         /// 1 to 100 characters; null in direct messages.
         pub name: Field<&'a str>,
         /// At most 4096 characters.
@@ -36,7 +37,7 @@ model! {
         /// Seconds that a user waits between two messages, or new threads; 0 to 21600.
         pub rate_limit_per_user_s: Option<u32> = "rate_limit_per_user",
         /// Direct messages: with whom.
-        pub recipients: &'a [User<'a>] | missing,
+        pub recipients: Option<&'a [User<'a>]>,
         /// Group direct messages: the icon's hash.
         pub icon: Field<&'a str>,
         /// Who made the group or the thread.
@@ -73,9 +74,9 @@ model! {
         /// Threads: how many messages ever, the deleted too.
         pub total_message_sent: Option<u64>,
         /// Forums: the tags there are.
-        pub available_tags: &'a [ForumTag<'a>] | missing,
+        pub available_tags: Option<&'a [ForumTag<'a>]>,
         /// Threads of forums: the tags they bear.
-        pub applied_tags: &'a [ForumTagId] | missing,
+        pub applied_tags: Option<&'a [ForumTagId]>,
         /// Forums: the reaction that is offered.
         pub default_reaction_emoji: Field<&'a DefaultReaction<'a>>,
         /// The `rate_limit_per_user_s` that new threads begin with.

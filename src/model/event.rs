@@ -196,27 +196,27 @@ events! {
     /// Auto moderation acted.
     AutoModerationActionExecution "AUTO_MODERATION_ACTION_EXECUTION";
     /// A channel was made.
-    ChannelCreate "CHANNEL_CREATE";
+    ChannelCreate "CHANNEL_CREATE" => Channel<'a>;
     /// A channel changed.
-    ChannelUpdate "CHANNEL_UPDATE";
+    ChannelUpdate "CHANNEL_UPDATE" => Channel<'a>;
     /// A channel is gone.
-    ChannelDelete "CHANNEL_DELETE";
+    ChannelDelete "CHANNEL_DELETE" => Channel<'a>;
     /// The answer to a request for channel info.
-    ChannelInfo "CHANNEL_INFO";
+    ChannelInfo "CHANNEL_INFO" => ChannelInfo<'a>;
     /// A message was pinned or unpinned.
-    ChannelPinsUpdate "CHANNEL_PINS_UPDATE";
+    ChannelPinsUpdate "CHANNEL_PINS_UPDATE" => ChannelPinsUpdate<'a>;
     /// A thread was made, or the bot was added to one.
-    ThreadCreate "THREAD_CREATE";
+    ThreadCreate "THREAD_CREATE" => Channel<'a>;
     /// A thread changed.
-    ThreadUpdate "THREAD_UPDATE";
+    ThreadUpdate "THREAD_UPDATE" => Channel<'a>;
     /// A thread is gone.
-    ThreadDelete "THREAD_DELETE";
+    ThreadDelete "THREAD_DELETE" => ThreadDelete;
     /// The active threads of channels that the bot gained access to.
-    ThreadListSync "THREAD_LIST_SYNC";
+    ThreadListSync "THREAD_LIST_SYNC" => ThreadListSync<'a>;
     /// The bot's own membership of a thread changed.
-    ThreadMemberUpdate "THREAD_MEMBER_UPDATE";
+    ThreadMemberUpdate "THREAD_MEMBER_UPDATE" => ThreadMember<'a>;
     /// Users joined or left a thread.
-    ThreadMembersUpdate "THREAD_MEMBERS_UPDATE";
+    ThreadMembersUpdate "THREAD_MEMBERS_UPDATE" => ThreadMembersUpdate<'a>;
     /// Somebody bought something.
     EntitlementCreate "ENTITLEMENT_CREATE" => Entitlement<'a>;
     /// An entitlement changed or ended.
@@ -226,55 +226,55 @@ events! {
     /// A guild became available, or the bot joined it.
     GuildCreate "GUILD_CREATE" => GuildCreate<'a>;
     /// A guild changed.
-    GuildUpdate "GUILD_UPDATE";
+    GuildUpdate "GUILD_UPDATE" => Guild<'a>;
     /// A guild became unavailable, or the bot left it.
     GuildDelete "GUILD_DELETE" => UnavailableGuild;
     /// The audit log has a new entry.
     GuildAuditLogEntryCreate "GUILD_AUDIT_LOG_ENTRY_CREATE";
     /// A user was banned.
-    GuildBanAdd "GUILD_BAN_ADD";
+    GuildBanAdd "GUILD_BAN_ADD" => GuildBan<'a>;
     /// A ban was lifted.
-    GuildBanRemove "GUILD_BAN_REMOVE";
+    GuildBanRemove "GUILD_BAN_REMOVE" => GuildBan<'a>;
     /// A guild's emoji changed.
-    GuildEmojisUpdate "GUILD_EMOJIS_UPDATE";
+    GuildEmojisUpdate "GUILD_EMOJIS_UPDATE" => GuildEmojisUpdate<'a>;
     /// A guild's stickers changed.
-    GuildStickersUpdate "GUILD_STICKERS_UPDATE";
+    GuildStickersUpdate "GUILD_STICKERS_UPDATE" => GuildStickersUpdate<'a>;
     /// A guild's integrations changed.
-    GuildIntegrationsUpdate "GUILD_INTEGRATIONS_UPDATE";
+    GuildIntegrationsUpdate "GUILD_INTEGRATIONS_UPDATE" => GuildIntegrationsUpdate;
     /// A user joined a guild.
-    GuildMemberAdd "GUILD_MEMBER_ADD";
+    GuildMemberAdd "GUILD_MEMBER_ADD" => GuildMemberAdd<'a>;
     /// A user left a guild.
-    GuildMemberRemove "GUILD_MEMBER_REMOVE";
+    GuildMemberRemove "GUILD_MEMBER_REMOVE" => GuildMemberRemove<'a>;
     /// A member changed.
-    GuildMemberUpdate "GUILD_MEMBER_UPDATE";
+    GuildMemberUpdate "GUILD_MEMBER_UPDATE" => GuildMemberUpdate<'a>;
     /// A part of the answer to a request for members.
-    GuildMembersChunk "GUILD_MEMBERS_CHUNK";
+    GuildMembersChunk "GUILD_MEMBERS_CHUNK" => GuildMembersChunk<'a>;
     /// A role was made.
-    GuildRoleCreate "GUILD_ROLE_CREATE";
+    GuildRoleCreate "GUILD_ROLE_CREATE" => GuildRole<'a>;
     /// A role changed.
-    GuildRoleUpdate "GUILD_ROLE_UPDATE";
+    GuildRoleUpdate "GUILD_ROLE_UPDATE" => GuildRole<'a>;
     /// A role is gone.
-    GuildRoleDelete "GUILD_ROLE_DELETE";
+    GuildRoleDelete "GUILD_ROLE_DELETE" => GuildRoleDelete;
     /// Something was planned.
-    GuildScheduledEventCreate "GUILD_SCHEDULED_EVENT_CREATE";
+    GuildScheduledEventCreate "GUILD_SCHEDULED_EVENT_CREATE" => GuildScheduledEvent<'a>;
     /// A plan changed.
-    GuildScheduledEventUpdate "GUILD_SCHEDULED_EVENT_UPDATE";
+    GuildScheduledEventUpdate "GUILD_SCHEDULED_EVENT_UPDATE" => GuildScheduledEvent<'a>;
     /// A plan was given up.
-    GuildScheduledEventDelete "GUILD_SCHEDULED_EVENT_DELETE";
+    GuildScheduledEventDelete "GUILD_SCHEDULED_EVENT_DELETE" => GuildScheduledEvent<'a>;
     /// A user subscribed to a plan.
-    GuildScheduledEventUserAdd "GUILD_SCHEDULED_EVENT_USER_ADD";
+    GuildScheduledEventUserAdd "GUILD_SCHEDULED_EVENT_USER_ADD" => GuildScheduledEventUser;
     /// A user unsubscribed from a plan.
-    GuildScheduledEventUserRemove "GUILD_SCHEDULED_EVENT_USER_REMOVE";
+    GuildScheduledEventUserRemove "GUILD_SCHEDULED_EVENT_USER_REMOVE" => GuildScheduledEventUser;
     /// A sound was made.
-    GuildSoundboardSoundCreate "GUILD_SOUNDBOARD_SOUND_CREATE";
+    GuildSoundboardSoundCreate "GUILD_SOUNDBOARD_SOUND_CREATE" => SoundboardSound<'a>;
     /// A sound changed.
-    GuildSoundboardSoundUpdate "GUILD_SOUNDBOARD_SOUND_UPDATE";
+    GuildSoundboardSoundUpdate "GUILD_SOUNDBOARD_SOUND_UPDATE" => SoundboardSound<'a>;
     /// A sound is gone.
-    GuildSoundboardSoundDelete "GUILD_SOUNDBOARD_SOUND_DELETE";
+    GuildSoundboardSoundDelete "GUILD_SOUNDBOARD_SOUND_DELETE" => GuildSoundboardSoundDelete;
     /// Several sounds changed.
-    GuildSoundboardSoundsUpdate "GUILD_SOUNDBOARD_SOUNDS_UPDATE";
+    GuildSoundboardSoundsUpdate "GUILD_SOUNDBOARD_SOUNDS_UPDATE" => SoundboardSounds<'a>;
     /// The answer to a request for sounds.
-    SoundboardSounds "SOUNDBOARD_SOUNDS";
+    SoundboardSounds "SOUNDBOARD_SOUNDS" => SoundboardSounds<'a>;
     /// An integration was made.
     IntegrationCreate "INTEGRATION_CREATE";
     /// An integration changed.
@@ -284,9 +284,9 @@ events! {
     /// Somebody used a command, a component or a modal.
     InteractionCreate "INTERACTION_CREATE";
     /// An invitation was made.
-    InviteCreate "INVITE_CREATE";
+    InviteCreate "INVITE_CREATE" => InviteCreate<'a>;
     /// An invitation is gone.
-    InviteDelete "INVITE_DELETE";
+    InviteDelete "INVITE_DELETE" => InviteDelete<'a>;
     /// A message was sent.
     MessageCreate "MESSAGE_CREATE" => Message<'a>;
     /// A message changed.
@@ -306,11 +306,11 @@ events! {
     /// A user came, went or does something else.
     PresenceUpdate "PRESENCE_UPDATE" => PresenceUpdate<'a>;
     /// A stage began.
-    StageInstanceCreate "STAGE_INSTANCE_CREATE";
+    StageInstanceCreate "STAGE_INSTANCE_CREATE" => StageInstance<'a>;
     /// A stage changed.
-    StageInstanceUpdate "STAGE_INSTANCE_UPDATE";
+    StageInstanceUpdate "STAGE_INSTANCE_UPDATE" => StageInstance<'a>;
     /// A stage ended.
-    StageInstanceDelete "STAGE_INSTANCE_DELETE";
+    StageInstanceDelete "STAGE_INSTANCE_DELETE" => StageInstance<'a>;
     /// A subscription was made.
     SubscriptionCreate "SUBSCRIPTION_CREATE" => Subscription<'a>;
     /// A subscription changed.
@@ -322,17 +322,17 @@ events! {
     /// The bot's own user changed.
     UserUpdate "USER_UPDATE";
     /// Somebody sent an effect in the voice channel that the bot is in.
-    VoiceChannelEffectSend "VOICE_CHANNEL_EFFECT_SEND";
+    VoiceChannelEffectSend "VOICE_CHANNEL_EFFECT_SEND" => VoiceChannelEffectSend<'a>;
     /// A voice channel came into use or fell out of it.
-    VoiceChannelStartTimeUpdate "VOICE_CHANNEL_START_TIME_UPDATE";
+    VoiceChannelStartTimeUpdate "VOICE_CHANNEL_START_TIME_UPDATE" => VoiceChannelStartTimeUpdate;
     /// A voice channel's status changed.
-    VoiceChannelStatusUpdate "VOICE_CHANNEL_STATUS_UPDATE";
+    VoiceChannelStatusUpdate "VOICE_CHANNEL_STATUS_UPDATE" => VoiceChannelStatusUpdate<'a>;
     /// Somebody joined, left or moved in voice.
-    VoiceStateUpdate "VOICE_STATE_UPDATE";
+    VoiceStateUpdate "VOICE_STATE_UPDATE" => VoiceState<'a>;
     /// A guild's voice server changed.
-    VoiceServerUpdate "VOICE_SERVER_UPDATE";
+    VoiceServerUpdate "VOICE_SERVER_UPDATE" => VoiceServerUpdate<'a>;
     /// A channel's webhooks changed.
-    WebhooksUpdate "WEBHOOKS_UPDATE";
+    WebhooksUpdate "WEBHOOKS_UPDATE" => WebhooksUpdate;
     /// Somebody voted.
     MessagePollVoteAdd "MESSAGE_POLL_VOTE_ADD";
     /// Somebody took a vote back.

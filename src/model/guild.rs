@@ -1,10 +1,9 @@
-//! Guilds and members (events section 5, Guilds; GUILD_CREATE, GUILD_DELETE).
+//! Guilds (events section 5, Guilds; GUILD_CREATE, GUILD_UPDATE, GUILD_DELETE).
 
 use super::{
-    ApplicationId, AvatarDecorationData, ChannelId, Collectibles, Field, GuildId, RoleId,
-    Timestamp, User, UserId,
+    ApplicationId, Channel, ChannelId, Emoji, EmojiId, Field, GuildId, GuildScheduledEvent, Member,
+    PresenceUpdate, Role, SoundboardSound, StageInstance, Sticker, Timestamp, UserId, VoiceState,
 };
-use crate::decode::Json;
 
 model! {
     /// GUILD_DELETE, and the guilds of READY: a guild that is not there now, or no longer.
@@ -23,31 +22,25 @@ impl UnavailableGuild {
     }
 }
 
-model! {
-    /// GUILD_CREATE: a guild after READY, after an outage or after joining it.
-    ///
-    /// During an outage only `id` and `unavailable` are set. The guild's own fields are read; its
-    /// lists are left as they came: [`Json::len`] counts one at once, [`Json::iter`] walks it, and
-    /// [`Json::read`] makes an element a typed value.
-    pub struct GuildCreate<'a> demands id {
+extended! {
+    /// GUILD_UPDATE: a guild as it is now.
+    pub struct Guild<'a> demands id {
         /// Its id.
         pub id: GuildId,
-        /// True during an outage.
-        pub unavailable: Option<bool>,
         /// 2 to 100 characters.
         pub name: &'a str,
         /// The icon's hash.
-        pub icon: Option<&'a str>,
+        pub icon: Option<&'a str> | null,
         /// The hash of the image behind invitations.
-        pub splash: Option<&'a str>,
+        pub splash: Option<&'a str> | null,
         /// The hash of the image in discovery.
-        pub discovery_splash: Option<&'a str>,
+        pub discovery_splash: Option<&'a str> | null,
         /// Who owns it.
         pub owner_id: UserId,
         /// Deprecated; channels have their own.
         pub region: Field<&'a str>,
         /// Where the idle are moved.
-        pub afk_channel_id: Option<ChannelId>,
+        pub afk_channel_id: Option<ChannelId> | null,
         /// In seconds.
         pub afk_timeout_s: u64 = "afk_timeout",
         /// Whether the widget is on.
@@ -60,28 +53,32 @@ model! {
         pub default_message_notifications: DefaultMessageNotificationLevel,
         /// Whose images are searched.
         pub explicit_content_filter: ExplicitContentFilterLevel,
+        /// Its roles.
+        pub roles: &'a [Role<'a>],
+        /// Its emoji.
+        pub emojis: &'a [Emoji<'a>],
         /// What it can do.
         pub features: &'a [GuildFeature<'a>],
         /// Whether moderators need two factors.
         pub mfa_level: MfaLevel,
         /// The application that made it.
-        pub application_id: Option<ApplicationId>,
+        pub application_id: Option<ApplicationId> | null,
         /// Where Discord posts notices.
-        pub system_channel_id: Option<ChannelId>,
+        pub system_channel_id: Option<ChannelId> | null,
         /// Which notices it does not.
         pub system_channel_flags: SystemChannelFlags,
         /// Where the rules stand.
-        pub rules_channel_id: Option<ChannelId>,
+        pub rules_channel_id: Option<ChannelId> | null,
         /// Null save for the largest guilds.
         pub max_presences: Field<u64>,
         /// How many members it can have.
         pub max_members: Option<u64>,
         /// The code of its own invitation.
-        pub vanity_url_code: Option<&'a str>,
+        pub vanity_url_code: Option<&'a str> | null,
         /// What it is about.
-        pub description: Option<&'a str>,
+        pub description: Option<&'a str> | null,
         /// The banner's hash.
-        pub banner: Option<&'a str>,
+        pub banner: Option<&'a str> | null,
         /// The level of its boosts.
         pub premium_tier: PremiumTier,
         /// The number of its boosts.
@@ -89,83 +86,109 @@ model! {
         /// A locale code.
         pub preferred_locale: &'a str,
         /// Where Discord posts news for moderators.
-        pub public_updates_channel_id: Option<ChannelId>,
+        pub public_updates_channel_id: Option<ChannelId> | null,
         /// How many may show video.
         pub max_video_channel_users: Option<u64>,
         /// How many may watch a stage with video.
         pub max_stage_video_channel_users: Option<u64>,
+        /// What newcomers see; Discord sends it only with invitations.
+        pub welcome_screen: Option<&'a WelcomeScreen<'a>>,
         /// For which age it is.
         pub nsfw_level: GuildAgeRestrictionLevel,
+        /// Its stickers.
+        pub stickers: &'a [Sticker<'a>],
         /// Whether the bar of boosts is shown.
         pub premium_progress_bar_enabled: bool,
         /// Where Discord posts safety alerts.
-        pub safety_alerts_channel_id: Option<ChannelId>,
+        pub safety_alerts_channel_id: Option<ChannelId> | null,
+        /// What is paused after a raid.
+        pub incidents_data: Option<&'a IncidentsData<'a>> | null,
+    }
+    omits {
+        "icon_hash": "only in templates, over HTTP",
+        "owner": "only in a user's list of guilds, over HTTP",
+        "permissions": "only in a user's list of guilds, over HTTP",
+        "approximate_member_count": "only over HTTP",
+        "approximate_presence_count": "only over HTTP",
+    }
+
+    /// GUILD_CREATE: a guild after READY, after an outage or after joining it.
+    ///
+    /// During an outage only `id` and `unavailable` are set. The largest of events: of a big guild
+    /// some megabytes, all of which is read. Who wants little of it asks for
+    /// [`Delivery::Raw`](crate::Delivery::Raw).
+    pub struct GuildCreate<'a> demands id, with {
+        /// True during an outage.
+        pub unavailable: Option<bool>,
         /// When the bot joined.
         pub joined_at: Option<Timestamp<'a>>,
         /// Whether it has more members than `large_threshold`.
         pub large: bool,
         /// How many members it has.
         pub member_count: u64,
-        /// What is paused after a raid, as it came.
-        pub incidents_data: Json<'a>,
-        /// Its roles, as they came.
-        pub roles: Json<'a>,
-        /// Its emoji, as they came.
-        pub emojis: Json<'a>,
-        /// Its stickers, as they came.
-        pub stickers: Json<'a>,
-        /// Who is in voice, as it came.
-        pub voice_states: Json<'a>,
-        /// Members, as they came: some or all of them.
-        pub members: Json<'a>,
-        /// Its channels, as they came.
-        pub channels: Json<'a>,
-        /// Active threads that the bot can see, as they came.
-        pub threads: Json<'a>,
-        /// Presences, as they came.
-        pub presences: Json<'a>,
-        /// Its stages, as they came.
-        pub stage_instances: Json<'a>,
-        /// What is planned, as it came.
-        pub guild_scheduled_events: Json<'a>,
-        /// Its sounds, as they came.
-        pub soundboard_sounds: Json<'a>,
+        /// Who is in voice; without `guild_id`.
+        pub voice_states: &'a [VoiceState<'a>],
+        /// All its members if it is not `large`, else some. Without the GUILD_PRESENCES intent, or
+        /// above 75,000 members, only the bot and who is in voice.
+        pub members: &'a [Member<'a>],
+        /// Its channels; without `guild_id`.
+        pub channels: &'a [Channel<'a>],
+        /// Active threads that the bot can see.
+        pub threads: &'a [Channel<'a>],
+        /// Presences, without `guild_id`; of a `large` guild only of those who are there.
+        pub presences: &'a [PresenceUpdate<'a>],
+        /// Its stages.
+        pub stage_instances: &'a [StageInstance<'a>],
+        /// What is planned.
+        pub guild_scheduled_events: &'a [GuildScheduledEvent<'a>],
+        /// Its sounds.
+        pub soundboard_sounds: &'a [SoundboardSound<'a>],
     }
 }
 
 model! {
-    /// A user in a guild.
-    pub struct Member<'a> {
-        /// Who; missing in messages, where the author is beside it.
-        pub user: Option<&'a User<'a>>,
-        /// The name here.
-        pub nick: Field<&'a str>,
-        /// The image's hash here.
-        pub avatar: Field<&'a str>,
-        /// The banner's hash here.
-        pub banner: Field<&'a str>,
-        /// The roles, without @everyone.
-        pub roles: &'a [RoleId],
-        /// Since when; `None` for guests.
-        pub joined_at: Option<Timestamp<'a>>,
-        /// Since when the member boosts the guild.
-        pub premium_since: Field<Timestamp<'a>>,
-        /// Whether the member hears nothing in voice.
-        pub deaf: bool,
-        /// Whether the member is not heard in voice.
-        pub mute: bool,
-        /// What the member is or did.
-        pub flags: MemberFlags,
-        /// Whether the member has yet to accept the rules.
-        pub pending: Option<bool>,
-        /// Only in interactions: what the member may do in the channel.
-        pub permissions: Option<Permissions>,
-        /// Until when the member may say nothing; null or past: now.
-        pub communication_disabled_until: Field<Timestamp<'a>>,
-        /// The decoration round the avatar.
-        pub avatar_decoration_data: Field<&'a AvatarDecorationData<'a>>,
-        /// What the member collected.
-        pub collectibles: Field<&'a Collectibles<'a>>,
+    /// What is paused in a guild after a raid.
+    pub struct IncidentsData<'a> {
+        /// Until when there are no invitations.
+        pub invites_disabled_until: Option<Timestamp<'a>> | null,
+        /// Until when members cannot write to one another directly.
+        pub dms_disabled_until: Option<Timestamp<'a>> | null,
+        /// When unwanted direct messages were noticed.
+        pub dm_spam_detected_at: Field<Timestamp<'a>>,
+        /// When a raid was noticed.
+        pub raid_detected_at: Field<Timestamp<'a>>,
+    }
+}
+
+model! {
+    /// What newcomers to a guild see.
+    pub struct WelcomeScreen<'a> {
+        /// What the guild is about.
+        pub description: Option<&'a str> | null,
+        /// Channels to look at, at most 5.
+        pub welcome_channels: &'a [WelcomeScreenChannel<'a>],
+    }
+}
+
+model! {
+    /// A channel that newcomers are shown; at most one of its emoji is set.
+    pub struct WelcomeScreenChannel<'a> demands channel_id {
+        /// The channel.
+        pub channel_id: ChannelId,
+        /// What it is about.
+        pub description: &'a str,
+        /// A custom emoji.
+        pub emoji_id: Option<EmojiId> | null,
+        /// A Unicode emoji.
+        pub emoji_name: Option<&'a str> | null,
+    }
+}
+
+model! {
+    /// GUILD_INTEGRATIONS_UPDATE: a guild's integrations changed.
+    pub struct GuildIntegrationsUpdate demands guild_id {
+        /// Which guild.
+        pub guild_id: GuildId,
     }
 }
 
@@ -234,37 +257,5 @@ flags! {
         SUPPRESS_GUILD_REMINDER_NOTIFICATIONS = 2, SUPPRESS_JOIN_NOTIFICATION_REPLIES = 3,
         SUPPRESS_ROLE_SUBSCRIPTION_PURCHASE_NOTIFICATIONS = 4,
         SUPPRESS_ROLE_SUBSCRIPTION_PURCHASE_NOTIFICATION_REPLIES = 5,
-    }
-}
-
-flags! {
-    /// What a member is or did.
-    pub struct MemberFlags {
-        DID_REJOIN = 0, COMPLETED_ONBOARDING = 1, BYPASSES_VERIFICATION = 2,
-        STARTED_ONBOARDING = 3, IS_GUEST = 4, STARTED_HOME_ACTIONS = 5,
-        COMPLETED_HOME_ACTIONS = 6, AUTOMOD_QUARANTINED_USERNAME = 7,
-        DM_SETTINGS_UPSELL_ACKNOWLEDGED = 9, AUTOMOD_QUARANTINED_GUILD_TAG = 10,
-    }
-}
-
-flags! {
-    /// What a member or a role may do; on the wire a decimal string.
-    pub struct Permissions as string {
-        CREATE_INSTANT_INVITE = 0, KICK_MEMBERS = 1, BAN_MEMBERS = 2, ADMINISTRATOR = 3,
-        MANAGE_CHANNELS = 4, MANAGE_GUILD = 5, ADD_REACTIONS = 6, VIEW_AUDIT_LOG = 7,
-        PRIORITY_SPEAKER = 8, STREAM = 9, VIEW_CHANNEL = 10, SEND_MESSAGES = 11,
-        SEND_TTS_MESSAGES = 12, MANAGE_MESSAGES = 13, EMBED_LINKS = 14, ATTACH_FILES = 15,
-        READ_MESSAGE_HISTORY = 16, MENTION_EVERYONE = 17, USE_EXTERNAL_EMOJIS = 18,
-        VIEW_GUILD_INSIGHTS = 19, CONNECT = 20, SPEAK = 21, MUTE_MEMBERS = 22,
-        DEAFEN_MEMBERS = 23, MOVE_MEMBERS = 24, USE_VAD = 25, CHANGE_NICKNAME = 26,
-        MANAGE_NICKNAMES = 27, MANAGE_ROLES = 28, MANAGE_WEBHOOKS = 29,
-        MANAGE_GUILD_EXPRESSIONS = 30, USE_APPLICATION_COMMANDS = 31, REQUEST_TO_SPEAK = 32,
-        MANAGE_EVENTS = 33, MANAGE_THREADS = 34, CREATE_PUBLIC_THREADS = 35,
-        CREATE_PRIVATE_THREADS = 36, USE_EXTERNAL_STICKERS = 37, SEND_MESSAGES_IN_THREADS = 38,
-        USE_EMBEDDED_ACTIVITIES = 39, MODERATE_MEMBERS = 40,
-        VIEW_CREATOR_MONETIZATION_ANALYTICS = 41, USE_SOUNDBOARD = 42,
-        CREATE_GUILD_EXPRESSIONS = 43, CREATE_EVENTS = 44, USE_EXTERNAL_SOUNDS = 45,
-        SEND_VOICE_MESSAGES = 46, SET_VOICE_CHANNEL_STATUS = 48, SEND_POLLS = 49,
-        USE_EXTERNAL_APPS = 50, PIN_MESSAGES = 51, BYPASS_SLOWMODE = 52,
     }
 }

@@ -34,6 +34,8 @@
 mod macros;
 #[macro_use]
 mod values;
+#[macro_use]
+mod extended;
 
 mod application;
 mod arrival;
@@ -42,16 +44,25 @@ mod embed;
 mod emoji;
 mod event;
 mod event_set;
+mod expressions;
 mod field;
 mod guild;
 mod id;
+mod invite;
+mod member;
 mod message;
 mod poll;
 mod presence;
 mod role;
+mod scheduled_event;
+mod sent_id;
 mod session;
+mod soundboard;
+mod stage;
 mod time;
 mod user;
+mod voice;
+mod webhook;
 
 pub use application::*;
 pub use arrival::*;
@@ -60,13 +71,22 @@ pub use embed::*;
 pub use emoji::*;
 pub use event::*;
 pub use event_set::*;
+pub use expressions::*;
 pub use field::*;
 pub use guild::*;
 pub use id::*;
+pub use invite::*;
+pub use member::*;
 pub use message::*;
 pub use poll::*;
 pub use presence::*;
 pub use role::*;
+pub use scheduled_event::*;
+pub use sent_id::*;
 pub use session::*;
+pub use soundboard::*;
+pub use stage::*;
 pub use time::*;
 pub use user::*;
+pub use voice::*;
+pub use webhook::*;

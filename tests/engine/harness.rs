@@ -83,11 +83,11 @@ fn unique_id(event: &Event<'_>) -> u64 {
         Event::PresenceUpdate(presence) => presence.user.id.get(),
         Event::TypingStart(typing) => typing.user_id.get(),
         Event::GuildCreate(guild) => guild.id.get(),
+        Event::VoiceStateUpdate(state) => state.user_id.get(),
+        Event::GuildMemberUpdate(update) => update.user.id.get(),
         Event::Untyped(untyped) => {
             let data = untyped.data;
             let field = match untyped.name {
-                "VOICE_STATE_UPDATE" => data.get("user_id"),
-                "GUILD_MEMBER_UPDATE" => data.get("user").and_then(|user| user.get("id")),
                 "INTERACTION_CREATE" => data.get("id"),
                 _ => None,
             };

@@ -65,6 +65,21 @@ impl Paths {
                     ^ event.roles.len() as u64;
                 (event.id.get(), sum)
             }
+            Event::VoiceStateUpdate(event) => {
+                let sum = event.guild_id.map_or(0, |id| id.get())
+                    ^ event.channel_id.map_or(0, |id| id.get())
+                    ^ text(event.session_id.expose())
+                    ^ u64::from(event.self_mute)
+                    ^ event.member.map_or(0, member);
+                (event.user_id.get(), sum)
+            }
+            Event::GuildMemberUpdate(event) => {
+                let sum = event.guild_id.get()
+                    ^ user(&event.user)
+                    ^ event.roles.iter().map(|id| id.get()).sum::<u64>()
+                    ^ text(event.nick.value().unwrap_or(""));
+                (event.user.id.get(), sum)
+            }
             Event::Untyped(event) => {
                 let Some((first, second)) = self.0[event.kind.index()] else {
                     return (0, event.data.len() as u64);
