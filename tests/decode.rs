@@ -175,9 +175,12 @@ fn a_message_with_every_documented_field_keeps_every_one() {
         let before = message.referenced_message.value().unwrap();
         assert_eq!((before.content, before.author.username), ("the one before", "mason"));
         assert_eq!(message.message_reference.unwrap().message_id, Some(before.id));
-        let modal = message.interaction_metadata.unwrap();
+        let Some(InteractionMetadata::Modal(modal)) = message.interaction_metadata else {
+            panic!("{message:?}")
+        };
         assert_eq!(modal.kind, InteractionType::MODAL_SUBMIT);
-        let command = modal.triggering_interaction_metadata.unwrap();
+        let trigger = modal.triggering_interaction_metadata;
+        let TriggeringInteractionMetadata::Command(command) = trigger else { panic!("{modal:?}") };
         assert_eq!(command.target_user.unwrap().username, "someone_else");
         assert_eq!(message.interaction.unwrap().name, "cmd sub");
         let poll = message.poll.unwrap();
@@ -186,8 +189,10 @@ fn a_message_with_every_documented_field_keeps_every_one() {
         assert_eq!(message.call.unwrap().participants.len(), 2);
         assert_eq!(message.shared_client_theme.unwrap().colors, ["5865f2", "ff0000"]);
         assert_eq!(message.role_subscription_data.unwrap().total_months_subscribed, 4);
-        let button = message.components.index(0).unwrap().get("components").unwrap().index(1);
-        assert_eq!(button.unwrap().get("label").unwrap().as_str(), Some("Go"));
+        let Component::Button(button) = message.components[0].children()[1] else {
+            panic!("{message:?}")
+        };
+        assert_eq!((button.label, button.style), (Some("Go"), ButtonStyle::LINK));
         assert_eq!(message.thread.get("message_count").unwrap().as_u64(), Some(3));
         assert_eq!(message.mention_channels[0].kind, ChannelType::GUILD_ANNOUNCEMENT);
     });
@@ -385,7 +390,13 @@ fn is_demanded(kind: EventKind, pointer: &str) -> bool {
         EventKind::Ready => &["/d/session_id"],
         EventKind::PresenceUpdate => &["/d/user", "/d/user/id"],
         EventKind::TypingStart => &["/d/channel_id"],
-        EventKind::MessageReactionAdd => &["/d/message_id"],
+        EventKind::MessageReactionAdd
+        | EventKind::MessageReactionRemove
+        | EventKind::MessageReactionRemoveAll
+        | EventKind::MessageReactionRemoveEmoji
+        | EventKind::MessagePollVoteAdd
+        | EventKind::MessagePollVoteRemove => &["/d/message_id"],
+        EventKind::MessageDeleteBulk => &["/d/ids"],
         EventKind::Resumed => &[],
         _ => &["/d/id"],
     };
