@@ -177,9 +177,12 @@ fn a_message_with_every_documented_field_keeps_every_one() {
         let before = message.referenced_message.value().unwrap();
         assert_eq!((before.content, before.author.username), ("the one before", "mason"));
         assert_eq!(message.message_reference.unwrap().message_id, Some(before.id));
-        let modal = message.interaction_metadata.unwrap();
+        let Some(InteractionMetadata::Modal(modal)) = message.interaction_metadata else {
+            panic!("{message:?}")
+        };
         assert_eq!(modal.kind, InteractionType::MODAL_SUBMIT);
-        let command = modal.triggering_interaction_metadata.unwrap();
+        let trigger = modal.triggering_interaction_metadata;
+        let TriggeringInteractionMetadata::Command(command) = trigger else { panic!("{modal:?}") };
         assert_eq!(command.target_user.unwrap().username, "someone_else");
         assert_eq!(message.interaction.unwrap().name, "cmd sub");
         let poll = message.poll.unwrap();
@@ -188,8 +191,10 @@ fn a_message_with_every_documented_field_keeps_every_one() {
         assert_eq!(message.call.unwrap().participants.len(), 2);
         assert_eq!(message.shared_client_theme.unwrap().colors, ["5865f2", "ff0000"]);
         assert_eq!(message.role_subscription_data.unwrap().total_months_subscribed, 4);
-        let button = message.components.index(0).unwrap().get("components").unwrap().index(1);
-        assert_eq!(button.unwrap().get("label").unwrap().as_str(), Some("Go"));
+        let Component::Button(button) = message.components[0].children()[1] else {
+            panic!("{message:?}")
+        };
+        assert_eq!((button.label, button.style), (Some("Go"), ButtonStyle::LINK));
         assert_eq!(message.thread.get("message_count").unwrap().as_u64(), Some(3));
         assert_eq!(message.mention_channels[0].kind, ChannelType::GUILD_ANNOUNCEMENT);
     });
@@ -343,6 +348,100 @@ fn escapes_and_surrogates_are_undone_or_refused() {
         match content {
             Some(content) => assert_eq!(got.as_deref(), Ok(content), "{escaped}"),
             None => assert!(matches!(got, Err(DecodeError::Json { .. })), "{escaped} {got:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_truncation_is_a_typed_error() {
+    let mut scratch = Scratch::new();
+    for (name, text) in corpus() {
+        for len in (0..text.len()).filter(|&len| text.is_char_boundary(len)) {
+            let _ = Envelope::scan(&text.as_bytes()[..len]);
+            let _ = Envelope::data_range(&text.as_bytes()[..len]);
+            let got = read(&mut scratch, &text[..len], |_| ());
+            assert!(matches!(got, Err(DecodeError::Json { .. })), "{name} at {len}: {got:?}");
+        }
+    }
+}
+
+/// The pointers of all values inside `value`, and of itself.
+fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
+    out.push(at.to_owned());
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                pointers(value, &format!("{at}/{key}"), out);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                pointers(value, &format!("{at}/{index}"), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The pointers whose loss may cost an event its type.
+fn is_demanded(kind: EventKind, pointer: &str) -> bool {
+    let own: &[&str] = match kind {
+        EventKind::Ready => &["/d/session_id"],
+        EventKind::PresenceUpdate => &["/d/user", "/d/user/id"],
+        EventKind::TypingStart => &["/d/channel_id"],
+        EventKind::MessageReactionAdd
+        | EventKind::MessageReactionRemove
+        | EventKind::MessageReactionRemoveAll
+        | EventKind::MessageReactionRemoveEmoji
+        | EventKind::MessagePollVoteAdd
+        | EventKind::MessagePollVoteRemove => &["/d/message_id"],
+        EventKind::MessageDeleteBulk => &["/d/ids"],
+        EventKind::Resumed => &[],
+        _ => &["/d/id"],
+    };
+    ["", "/d", "/t"].contains(&pointer) || own.contains(&pointer)
+}
+
+#[test]
+fn no_single_key_is_fatal_whether_it_is_gone_or_of_another_type() {
+    let mut scratch = Scratch::new();
+    for (name, text) in corpus() {
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        let kind = EventKind::from_name(name.split('.').next().unwrap());
+        let mut all = Vec::new();
+        pointers(&whole, "", &mut all);
+        for pointer in all {
+            let mut spoilt = Vec::new();
+            for value in ["null", "-7", "1.5", "\"x\"", "{}", "[]", "[{}]", "[[1]]", "true"] {
+                let mut payload = whole.clone();
+                *payload.pointer_mut(&pointer).unwrap() = serde_json::from_str(value).unwrap();
+                spoilt.push(payload);
+            }
+            if let Some((parent, key)) = pointer.rsplit_once('/') {
+                let mut payload = whole.clone();
+                if let Some(Value::Object(map)) = payload.pointer_mut(parent) {
+                    map.remove(key);
+                }
+                spoilt.push(payload);
+            }
+            for payload in spoilt {
+                let text = payload.to_string();
+                let _ = Envelope::scan(text.as_bytes());
+                let got = read(&mut scratch, &text, |event| {
+                    let typed = !matches!(event, Event::Untyped(_));
+                    (typed, format!("{event:?}").len())
+                });
+                match got {
+                    Ok((typed, _)) => {
+                        assert!(typed == kind.is_typed() || is_demanded(kind, &pointer), "{text}")
+                    }
+                    Err(error) => {
+                        assert!(pointer.is_empty(), "{pointer}: {error}");
+                        assert!(matches!(error, DecodeError::Field { object: "payload", .. }));
+                    }
+                }
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LINE_LEN_MAX: usize = 100;
 
 /// Files that are longer, with the size that they must not outgrow. Tables, most of them.
-const LONG_FILES: &[(&str, usize)] = &[("src/model/message.rs", 470)];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Functions that are longer, with the size that they must not outgrow.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];

@@ -435,4 +435,4 @@ pub(crate) const fn name_code(name: &[u8]) -> u64 {
 
 /// So many typed objects and lists may lie inside one another; what lies deeper is left out and
 /// noted. Only a reply to a reply to a reply could reach it, and Discord sends one level.
-pub const TYPED_DEPTH_MAX: u32 = 12;
+pub const TYPED_DEPTH_MAX: u32 = 16;

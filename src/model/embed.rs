@@ -31,7 +31,7 @@ model! {
         /// Who wrote it.
         pub author: Option<&'a EmbedAuthor<'a>>,
         /// At most 25; those of a `poll_result` carry its data by name.
-        pub fields: &'a [EmbedField<'a>],
+        pub fields: &'a [EmbedField<'a>] | missing,
         /// Its flags.
         pub flags: Option<EmbedFlags>,
     }
@@ -145,7 +145,7 @@ model! {
         /// Its flags.
         pub flags: Option<AttachmentFlags>,
         /// Who is in a clip.
-        pub clip_participants: &'a [User<'a>],
+        pub clip_participants: &'a [User<'a>] | missing,
         /// When a clip was made.
         pub clip_created_at: Option<Timestamp<'a>>,
         /// The application seen in a clip, as it came.

@@ -1,18 +1,16 @@
-//! Emoji, reactions and stickers (events section 5, Emoji, Stickers; MESSAGE_REACTION_ADD).
+//! Emoji and stickers (events section 5, Emoji, Stickers).
 
-use super::{
-    ChannelId, EmojiId, GuildId, Member, MessageId, RoleId, StickerId, StickerPackId, User, UserId,
-};
+use super::{EmojiId, GuildId, RoleId, StickerId, StickerPackId, User};
 
 model! {
     /// An emoji: custom if it has an id, else a Unicode one that is its name.
     pub struct Emoji<'a> {
         /// `None` for a Unicode emoji.
-        pub id: Option<EmojiId>,
+        pub id: Option<EmojiId> | null,
         /// `None` only in a reaction whose custom emoji is gone.
-        pub name: Option<&'a str>,
+        pub name: Option<&'a str> | null,
         /// The roles that may use it; empty means all.
-        pub roles: &'a [RoleId],
+        pub roles: &'a [RoleId] | missing,
         /// Who made it.
         pub user: Option<&'a User<'a>>,
         /// Whether it must be wrapped in colons.
@@ -27,60 +25,6 @@ model! {
 }
 
 model! {
-    /// The reactions to a message with one emoji.
-    pub struct Reaction<'a> {
-        /// All of them, super reactions too.
-        pub count: u64,
-        /// Super and normal ones apart.
-        pub count_details: Option<ReactionCountDetails>,
-        /// Whether the bot reacted so.
-        pub me: bool,
-        /// Whether the bot super-reacted so.
-        pub me_burst: bool,
-        /// The emoji; only `id`, `name` and `animated` are set.
-        pub emoji: Emoji<'a>,
-        /// Colours of the super reaction, `#rrggbb`.
-        pub burst_colors: &'a [&'a str],
-    }
-}
-
-model! {
-    /// How many reactions of either sort.
-    pub struct ReactionCountDetails {
-        /// Super reactions.
-        pub burst: u64,
-        /// Normal reactions.
-        pub normal: u64,
-    }
-}
-
-model! {
-    /// MESSAGE_REACTION_ADD: somebody reacted to a message.
-    pub struct MessageReactionAdd<'a> demands message_id {
-        /// Who.
-        pub user_id: UserId,
-        /// Where.
-        pub channel_id: ChannelId,
-        /// To which message.
-        pub message_id: MessageId,
-        /// `None` in direct messages.
-        pub guild_id: Option<GuildId>,
-        /// Who, as a member; `None` in direct messages.
-        pub member: Option<Member<'a>>,
-        /// With what; only `id`, `name` and `animated` are set.
-        pub emoji: Emoji<'a>,
-        /// Who wrote the message.
-        pub message_author_id: Option<UserId>,
-        /// Whether it is a super reaction.
-        pub burst: bool,
-        /// Colours of the super reaction, `#rrggbb`.
-        pub burst_colors: &'a [&'a str],
-        /// Normal or super.
-        pub kind: ReactionType = "type",
-    }
-}
-
-model! {
     /// A sticker.
     pub struct Sticker<'a> demands id {
         /// Its id.
@@ -90,7 +34,7 @@ model! {
         /// Its name.
         pub name: &'a str,
         /// What it shows.
-        pub description: Option<&'a str>,
+        pub description: Option<&'a str> | null,
         /// Words to find it by, mostly comma separated.
         pub tags: &'a str,
         /// Standard or of a guild.
@@ -118,11 +62,6 @@ model! {
         /// The file's format.
         pub format_type: StickerFormatType,
     }
-}
-
-wire_enum! {
-    /// Normal or super.
-    pub struct ReactionType(u16) { NORMAL = 0, BURST = 1 }
 }
 
 wire_enum! {

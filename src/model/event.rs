@@ -186,7 +186,7 @@ events! {
     /// A sent command was over a limit.
     RateLimited "RATE_LIMITED";
     /// An application command's permissions changed.
-    ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE";
+    ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE" => GuildCommandPermissions<'a>;
     /// A rule of auto moderation was made.
     AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE";
     /// A rule of auto moderation changed.
@@ -282,7 +282,7 @@ events! {
     /// An integration is gone.
     IntegrationDelete "INTEGRATION_DELETE";
     /// Somebody used a command, a component or a modal.
-    InteractionCreate "INTERACTION_CREATE";
+    InteractionCreate "INTERACTION_CREATE" => Interaction<'a>;
     /// An invitation was made.
     InviteCreate "INVITE_CREATE" => InviteCreate<'a>;
     /// An invitation is gone.
@@ -294,15 +294,15 @@ events! {
     /// A message was deleted.
     MessageDelete "MESSAGE_DELETE" => MessageDelete;
     /// Several messages were deleted at once.
-    MessageDeleteBulk "MESSAGE_DELETE_BULK";
+    MessageDeleteBulk "MESSAGE_DELETE_BULK" => MessageDeleteBulk<'a>;
     /// Somebody reacted to a message.
     MessageReactionAdd "MESSAGE_REACTION_ADD" => MessageReactionAdd<'a>;
     /// Somebody took a reaction back.
-    MessageReactionRemove "MESSAGE_REACTION_REMOVE";
+    MessageReactionRemove "MESSAGE_REACTION_REMOVE" => MessageReactionRemove<'a>;
     /// All reactions to a message were removed.
-    MessageReactionRemoveAll "MESSAGE_REACTION_REMOVE_ALL";
+    MessageReactionRemoveAll "MESSAGE_REACTION_REMOVE_ALL" => MessageReactionRemoveAll;
     /// All reactions with one emoji were removed.
-    MessageReactionRemoveEmoji "MESSAGE_REACTION_REMOVE_EMOJI";
+    MessageReactionRemoveEmoji "MESSAGE_REACTION_REMOVE_EMOJI" => MessageReactionRemoveEmoji<'a>;
     /// A user came, went or does something else.
     PresenceUpdate "PRESENCE_UPDATE" => PresenceUpdate<'a>;
     /// A stage began.
@@ -334,9 +334,9 @@ events! {
     /// A channel's webhooks changed.
     WebhooksUpdate "WEBHOOKS_UPDATE" => WebhooksUpdate;
     /// Somebody voted.
-    MessagePollVoteAdd "MESSAGE_POLL_VOTE_ADD";
+    MessagePollVoteAdd "MESSAGE_POLL_VOTE_ADD" => MessagePollVote;
     /// Somebody took a vote back.
-    MessagePollVoteRemove "MESSAGE_POLL_VOTE_REMOVE";
+    MessagePollVoteRemove "MESSAGE_POLL_VOTE_REMOVE" => MessagePollVote;
 }
 
 #[cfg(test)]

@@ -18,11 +18,14 @@ use serde::ser::{Serialize, SerializeStruct};
 /// empty value for a scalar or a list. `| null` writes null (documented as always there and
 /// nullable), `| missing` nothing (documented as optional, though the type is plain).
 ///
+/// `then method` calls `fn method(&mut self, &Cursor)` when all keys are read, for a field that
+/// only another one tells how to read.
+///
 /// `omits { "key": "reason" }` lists the documented keys that have no field.
 macro_rules! model {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident $(<$lt:lifetime>)? $(demands $own:ident)? {
+        pub struct $name:ident $(<$lt:lifetime>)? $(demands $own:ident)? $(then $then:ident)? {
             $(
                 $(#[$field_meta:meta])*
                 pub $field:ident: $ty:ty $(= $wire:literal)? $(| $absence:ident)?
@@ -75,6 +78,7 @@ macro_rules! model {
                         _ => cursor.skip(),
                     }
                 }
+                $(slot.$then(cursor);)?
                 if named { Ok(()) } else { Err(crate::decode::Expected::OwnKey) }
             }
 
@@ -131,7 +135,6 @@ macro_rules! model {
 
 /// One of several objects, told apart by the number under `type`: rows `Variant(Type) = number`.
 /// What is of another sort, or has none, is kept as it came, in `Unknown`.
-#[allow(unused_macros)]
 macro_rules! one_of {
     (
         $(#[$meta:meta])*
@@ -154,7 +157,6 @@ macro_rules! one_of {
             fn decode(
                 cursor: &mut crate::decode::Cursor<$lt>,
             ) -> Result<Self, crate::decode::Expected> {
-                use crate::decode::Decode;
                 match crate::model::macros::sort(cursor) {
                     $(Some($number) => <&$lt $ty>::decode(cursor).map(Self::$variant),)*
                     _ => crate::decode::Json::decode(cursor).map(Self::Unknown),
@@ -166,7 +168,7 @@ macro_rules! one_of {
             }
 
             fn shape() -> crate::decode::Shape {
-                use crate::decode::{Decode, Shape, UnionShape};
+                use crate::decode::{Shape, UnionShape};
                 Shape::Union(const { &UnionShape {
                     name: stringify!($name),
                     variants: &[$((stringify!($number), <&$lt $ty>::shape)),*],
@@ -211,7 +213,6 @@ pub(super) fn write_field<'a, T: Decode<'a> + Serialize, S: SerializeStruct>(
 }
 
 /// The number under `type` of the object under the cursor.
-#[allow(dead_code)]
 pub(super) fn sort(cursor: &Cursor<'_>) -> Option<u64> {
     cursor.json().get("type")?.as_u64()
 }

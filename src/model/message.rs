@@ -1,8 +1,13 @@
-//! Messages and what hangs on them (events section 5, Messages; MESSAGE_*, TYPING_START).
+//! Messages and what hangs on them (events section 5, Messages; MESSAGE_CREATE, MESSAGE_DELETE,
+//! MESSAGE_DELETE_BULK, TYPING_START).
+//!
+//! What changed of a message stands in `message_update.rs`, what it answers in
+//! `message_interaction.rs`, what is written under it in `message_reaction.rs` and `poll.rs`.
 
 use super::{
-    ApplicationId, Attachment, ChannelId, Embed, Field, GuildId, InteractionId, Member, MessageId,
-    Poll, Reaction, RoleId, Sticker, StickerItem, Timestamp, User, UserId, WebhookId,
+    ApplicationId, Attachment, ChannelId, Component, Embed, Field, GuildId, InteractionMetadata,
+    Member, MessageId, MessageInteraction, Poll, Reaction, Resolved, RoleId, SkuId, Sticker,
+    StickerItem, Timestamp, User, UserId, WebhookId,
 };
 use crate::decode::{Cursor, Decode, Expected, Json, Shape};
 use serde::{Serialize, Serializer};
@@ -28,7 +33,7 @@ model! {
         /// When.
         pub timestamp: Timestamp<'a>,
         /// When last edited.
-        pub edited_timestamp: Option<Timestamp<'a>>,
+        pub edited_timestamp: Option<Timestamp<'a>> | null,
         /// Whether it was read aloud.
         pub tts: bool,
         /// Whether it mentions everyone.
@@ -38,13 +43,13 @@ model! {
         /// Roles it mentions.
         pub mention_roles: &'a [RoleId],
         /// Channels it mentions; crossposted messages only.
-        pub mention_channels: &'a [ChannelMention<'a>],
+        pub mention_channels: &'a [ChannelMention<'a>] | missing,
         /// Its files.
         pub attachments: &'a [Attachment<'a>],
         /// Its boxes.
         pub embeds: &'a [Embed<'a>],
         /// Its reactions.
-        pub reactions: &'a [Reaction<'a>],
+        pub reactions: &'a [Reaction<'a>] | missing,
         /// What the sender marked it with.
         pub nonce: Option<Nonce<'a>>,
         /// Whether it is pinned.
@@ -62,120 +67,31 @@ model! {
         /// The application that answers an interaction or owns the webhook.
         pub application_id: Option<ApplicationId>,
         /// What it is.
-        pub flags: MessageFlags,
+        pub flags: MessageFlags | missing,
         /// The message it answers, forwards or tells of.
         pub message_reference: Option<MessageReference>,
         /// What it forwards.
-        pub message_snapshots: &'a [MessageSnapshot<'a>],
+        pub message_snapshots: &'a [MessageSnapshot<'a>] | missing,
         /// The message it answers: missing if Discord did not look, null if it was deleted.
         pub referenced_message: Field<&'a Message<'a>>,
         /// The interaction it answers.
-        pub interaction_metadata: Option<&'a InteractionMetadata<'a>>,
+        pub interaction_metadata: Option<InteractionMetadata<'a>>,
         /// The same; deprecated.
         pub interaction: Option<&'a MessageInteraction<'a>>,
         /// The thread that began with it, as it came.
         pub thread: Json<'a>,
-        /// Its buttons and the like, as they came.
-        pub components: Json<'a>,
+        /// Its buttons and the like.
+        pub components: &'a [Component<'a>] | missing,
         /// Its stickers.
-        pub sticker_items: &'a [StickerItem<'a>],
+        pub sticker_items: &'a [StickerItem<'a>] | missing,
         /// Its stickers in full; deprecated.
-        pub stickers: &'a [Sticker<'a>],
+        pub stickers: &'a [Sticker<'a>] | missing,
         /// About where it stands in a thread; gaps and doubles occur.
         pub position: Option<u64>,
         /// The subscription it tells of.
         pub role_subscription_data: Option<&'a RoleSubscriptionData<'a>>,
-        /// What its select menus name, as it came.
-        pub resolved: Json<'a>,
-        /// Its poll.
-        pub poll: Option<&'a Poll<'a>>,
-        /// The call it tells of.
-        pub call: Option<&'a MessageCall<'a>>,
-        /// The theme it shows.
-        pub shared_client_theme: Option<&'a SharedClientTheme<'a>>,
-    }
-}
-
-model! {
-    /// MESSAGE_UPDATE: what of a message changed.
-    ///
-    /// Discord sends the message whole by now; servers that send parts are borne: everything but
-    /// the id may be missing, and missing means that nothing was said about it.
-    pub struct MessageUpdate<'a> demands id {
-        /// Its id.
-        pub id: MessageId,
-        /// Where.
-        pub channel_id: ChannelId,
-        /// `None` in direct messages and for ephemeral ones.
-        pub guild_id: Option<GuildId>,
-        /// Who.
-        pub author: Option<User<'a>>,
-        /// Who, as a member without `user`.
-        pub member: Option<Member<'a>>,
-        /// What it says.
-        pub content: Option<&'a str>,
-        /// When.
-        pub timestamp: Option<Timestamp<'a>>,
-        /// When last edited; null when never, as when Discord only added embeds.
-        pub edited_timestamp: Field<Timestamp<'a>>,
-        /// Always false where it is there.
-        pub tts: Option<bool>,
-        /// Whether it mentions everyone.
-        pub mention_everyone: Option<bool>,
-        /// Users it mentions; in guilds each with its `member`.
-        pub mentions: Option<&'a [User<'a>]>,
-        /// Roles it mentions.
-        pub mention_roles: Option<&'a [RoleId]>,
-        /// Channels it mentions; crossposted messages only.
-        pub mention_channels: Option<&'a [ChannelMention<'a>]>,
-        /// Its files.
-        pub attachments: Option<&'a [Attachment<'a>]>,
-        /// Its boxes.
-        pub embeds: Option<&'a [Embed<'a>]>,
-        /// Its reactions.
-        pub reactions: Option<&'a [Reaction<'a>]>,
-        /// What the sender marked it with.
-        pub nonce: Option<Nonce<'a>>,
-        /// Whether it is pinned.
-        pub pinned: Option<bool>,
-        /// The webhook that wrote it.
-        pub webhook_id: Option<WebhookId>,
-        /// Its sort.
-        pub kind: Option<MessageType> = "type",
-        /// The sort of its channel.
-        pub channel_type: Option<ChannelType>,
-        /// An invitation to a game.
-        pub activity: Option<MessageActivity<'a>>,
-        /// The application of such an invitation, as it came.
-        pub application: Option<Json<'a>>,
-        /// The application that answers an interaction or owns the webhook.
-        pub application_id: Option<ApplicationId>,
-        /// What it is.
-        pub flags: Option<MessageFlags>,
-        /// The message it answers, forwards or tells of.
-        pub message_reference: Option<MessageReference>,
-        /// What it forwards.
-        pub message_snapshots: Option<&'a [MessageSnapshot<'a>]>,
-        /// The message it answers: missing if Discord did not look, null if it was deleted.
-        pub referenced_message: Field<&'a Message<'a>>,
-        /// The interaction it answers.
-        pub interaction_metadata: Option<&'a InteractionMetadata<'a>>,
-        /// The same; deprecated.
-        pub interaction: Option<&'a MessageInteraction<'a>>,
-        /// The thread that began with it, as it came.
-        pub thread: Option<Json<'a>>,
-        /// Its buttons and the like, as they came.
-        pub components: Option<Json<'a>>,
-        /// Its stickers.
-        pub sticker_items: Option<&'a [StickerItem<'a>]>,
-        /// Its stickers in full; deprecated.
-        pub stickers: Option<&'a [Sticker<'a>]>,
-        /// About where it stands in a thread.
-        pub position: Option<u64>,
-        /// The subscription it tells of.
-        pub role_subscription_data: Option<&'a RoleSubscriptionData<'a>>,
-        /// What its select menus name, as it came.
-        pub resolved: Option<Json<'a>>,
+        /// What its select menus name.
+        pub resolved: Option<&'a Resolved<'a>>,
         /// Its poll.
         pub poll: Option<&'a Poll<'a>>,
         /// The call it tells of.
@@ -191,6 +107,18 @@ model! {
         /// Its id.
         pub id: MessageId,
         /// Where it was.
+        pub channel_id: ChannelId,
+        /// `None` in direct messages.
+        pub guild_id: Option<GuildId>,
+    }
+}
+
+model! {
+    /// MESSAGE_DELETE_BULK: several messages are gone.
+    pub struct MessageDeleteBulk<'a> demands ids {
+        /// Their ids.
+        pub ids: &'a [MessageId],
+        /// Where they were.
         pub channel_id: ChannelId,
         /// `None` in direct messages.
         pub guild_id: Option<GuildId>,
@@ -224,47 +152,6 @@ model! {
 }
 
 model! {
-    /// The interaction that a message answers: by `kind` that of a command, a component or a
-    /// modal; the fields of the other kinds are `None`.
-    pub struct InteractionMetadata<'a> demands id {
-        /// Its id.
-        pub id: InteractionId,
-        /// Its sort.
-        pub kind: InteractionType = "type",
-        /// Who began it.
-        pub user: Option<User<'a>>,
-        /// Which installations allowed it, by number, as they came.
-        pub authorizing_integration_owners: Json<'a>,
-        /// The first answer; follow-ups only.
-        pub original_response_message_id: Option<MessageId>,
-        /// Commands on a user: the user.
-        pub target_user: Option<&'a User<'a>>,
-        /// Commands on a message: the message.
-        pub target_message_id: Option<MessageId>,
-        /// Components: the message they stand on.
-        pub interacted_message_id: Option<MessageId>,
-        /// Modals: what opened them.
-        pub triggering_interaction_metadata: Option<&'a InteractionMetadata<'a>>,
-    }
-}
-
-model! {
-    /// The interaction that a message answers, as older clients are told of it.
-    pub struct MessageInteraction<'a> demands id {
-        /// Its id.
-        pub id: InteractionId,
-        /// Its sort.
-        pub kind: InteractionType = "type",
-        /// The command, with group and subcommand.
-        pub name: &'a str,
-        /// Who began it.
-        pub user: Option<&'a User<'a>>,
-        /// Who, as a member without `user`.
-        pub member: Option<&'a Member<'a>>,
-    }
-}
-
-model! {
     /// A call that a message tells of.
     pub struct MessageCall<'a> {
         /// Who took part.
@@ -278,7 +165,7 @@ model! {
     /// The message that another answers, forwards or tells of.
     pub struct MessageReference {
         /// Why; missing means [`MessageReferenceType::DEFAULT`].
-        pub kind: MessageReferenceType = "type",
+        pub kind: MessageReferenceType = "type" | missing,
         /// Which message.
         pub message_id: Option<MessageId>,
         /// Where.
@@ -286,6 +173,7 @@ model! {
         /// In which guild.
         pub guild_id: Option<GuildId>,
     }
+    omits { "fail_if_not_exists": "only sent by clients" }
 }
 
 model! {
@@ -310,7 +198,7 @@ model! {
         /// When.
         pub timestamp: Timestamp<'a>,
         /// When last edited.
-        pub edited_timestamp: Option<Timestamp<'a>>,
+        pub edited_timestamp: Option<Timestamp<'a>> | null,
         /// What it is.
         pub flags: MessageFlags,
         /// Users it mentions.
@@ -318,11 +206,11 @@ model! {
         /// Roles it mentions.
         pub mention_roles: &'a [RoleId],
         /// Its stickers in full; deprecated.
-        pub stickers: &'a [Sticker<'a>],
+        pub stickers: &'a [Sticker<'a>] | missing,
         /// Its stickers.
-        pub sticker_items: &'a [StickerItem<'a>],
-        /// Its buttons and the like, as they came.
-        pub components: Json<'a>,
+        pub sticker_items: &'a [StickerItem<'a>] | missing,
+        /// Its buttons and the like.
+        pub components: &'a [Component<'a>],
     }
 }
 
@@ -344,7 +232,7 @@ model! {
     /// A subscription to a role that a message tells of.
     pub struct RoleSubscriptionData<'a> {
         /// What was subscribed to.
-        pub role_subscription_listing_id: super::SkuId,
+        pub role_subscription_listing_id: SkuId,
         /// The tier's name.
         pub tier_name: &'a str,
         /// For how many months in all.
@@ -363,8 +251,8 @@ model! {
         pub gradient_angle: u32,
         /// In hundredths, at most 100.
         pub base_mix: u32,
-        /// What it is mixed with: 0 unset, 1 dark, 2 light, 3 darker, 4 midnight.
-        pub base_theme: Field<u32>,
+        /// What it is mixed with.
+        pub base_theme: Field<BaseThemeType>,
     }
 }
 
@@ -444,16 +332,13 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Why a message refers to another.
-    pub struct MessageReferenceType(u16) { DEFAULT = 0, FORWARD = 1 }
+    /// What a client's theme is mixed with.
+    pub struct BaseThemeType(u16) { UNSET = 0, DARK = 1, LIGHT = 2, DARKER = 3, MIDNIGHT = 4 }
 }
 
 wire_enum! {
-    /// The sort of an interaction.
-    pub struct InteractionType(u16) {
-        PING = 1, APPLICATION_COMMAND = 2, MESSAGE_COMPONENT = 3,
-        APPLICATION_COMMAND_AUTOCOMPLETE = 4, MODAL_SUBMIT = 5,
-    }
+    /// Why a message refers to another.
+    pub struct MessageReferenceType(u16) { DEFAULT = 0, FORWARD = 1 }
 }
 
 flags! {

@@ -1,6 +1,6 @@
-//! Polls (events section 5, Polls).
+//! Polls (events section 5, Polls; MESSAGE_POLL_VOTE_ADD, MESSAGE_POLL_VOTE_REMOVE).
 
-use super::{Emoji, Timestamp};
+use super::{ChannelId, Emoji, GuildId, MessageId, Timestamp, UserId};
 
 model! {
     /// A poll.
@@ -10,7 +10,7 @@ model! {
         /// What can be answered.
         pub answers: &'a [PollAnswer<'a>],
         /// When it ends; `None` for never.
-        pub expiry: Option<Timestamp<'a>>,
+        pub expiry: Option<Timestamp<'a>> | null,
         /// Whether one may give several answers.
         pub allow_multiselect: bool,
         /// How it looks.
@@ -59,6 +59,23 @@ model! {
         pub count: u64,
         /// Whether the bot voted so.
         pub me_voted: bool,
+    }
+}
+
+model! {
+    /// MESSAGE_POLL_VOTE_ADD and MESSAGE_POLL_VOTE_REMOVE: somebody voted for an answer, or no
+    /// longer does. Where several answers are allowed, one event for each.
+    pub struct MessagePollVote demands message_id {
+        /// Who.
+        pub user_id: UserId,
+        /// Where.
+        pub channel_id: ChannelId,
+        /// The message with the poll.
+        pub message_id: MessageId,
+        /// `None` in direct messages.
+        pub guild_id: Option<GuildId>,
+        /// The answer's number.
+        pub answer_id: u64,
     }
 }
 

@@ -82,6 +82,7 @@ fn unique_id(event: &Event<'_>) -> u64 {
         Event::MessageReactionAdd(reaction) => reaction.message_id.get(),
         Event::PresenceUpdate(presence) => presence.user.id.get(),
         Event::TypingStart(typing) => typing.user_id.get(),
+        Event::InteractionCreate(interaction) => interaction.id.get(),
         Event::GuildCreate(guild) => guild.id.get(),
         Event::VoiceStateUpdate(state) => state.user_id.get(),
         Event::GuildMemberUpdate(update) => update.user.id.get(),

@@ -16,7 +16,7 @@ fn queues_give_the_bytes_back_in_their_order_whatever_is_pushed_and_consumed() {
     for seed in 0..200 {
         let mut rng = Rng::new(seed);
         let mut pool = ChunkPool::new(limits(64 * CHUNK_LEN, 8 * CHUNK_LEN, 4 * CHUNK_LEN));
-        let mut queues = [(); 3].map(|()| (ChunkQueue::new(), VecDeque::new()));
+        let mut queues = [(); 3].map(|()| (ChunkQueue::new(), VecDeque::<u8>::new()));
         for _ in 0..400 {
             let (queue, model) = &mut queues[below(&mut rng, 3)];
             match below(&mut rng, 20) {

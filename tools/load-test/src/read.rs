@@ -5,7 +5,9 @@
 //! typed reads to it. The handler calls this for every event.
 
 use replay_gateway::traffic::{Kind, id_field};
-use shardring::model::{Member, Message, MessageUpdate, PresenceUpdate, User};
+use shardring::model::{
+    CommandData, CommandOption, Member, Message, MessageUpdate, PresenceUpdate, User,
+};
 use shardring::{Event, EventKind};
 
 /// Where untyped kinds carry their id.
@@ -46,6 +48,14 @@ impl Paths {
                     ^ event.guild_id.map_or(0, |id| id.get())
                     ^ event.member.as_ref().map_or(0, member);
                 (event.user_id.get(), sum)
+            }
+            Event::InteractionCreate(event) => {
+                let sum = event.channel_id.map_or(0, |id| id.get())
+                    ^ text(event.token.expose())
+                    ^ event.author().map_or(0, user)
+                    ^ event.member.map_or(0, member)
+                    ^ event.command().map_or(0, command);
+                (event.id.get(), sum)
             }
             Event::MessageReactionAdd(event) => {
                 let sum = event.channel_id.get()
@@ -119,6 +129,12 @@ fn message_update(event: &MessageUpdate<'_>) -> u64 {
         ^ text(event.content.unwrap_or(""))
         ^ event.mentions.unwrap_or_default().iter().map(user).fold(0, |sum, one| sum ^ one)
         ^ event.embeds.map_or(0, |embeds| embeds.len() as u64)
+}
+
+fn command(command: &CommandData<'_>) -> u64 {
+    let option =
+        |option: &CommandOption<'_>| text(option.name) ^ text(option.as_str().unwrap_or(""));
+    command.id.get() ^ text(command.name) ^ command.values().iter().map(option).sum::<u64>()
 }
 
 fn presence(event: &PresenceUpdate<'_>) -> u64 {
