@@ -254,7 +254,7 @@ pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
 pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
-pub use model::{Event, EventKind, EventSet};
+pub use model::{Event, EventKind, EventSet, OwnedEvent};
 pub use shard::ShardId;
 pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
@@ -277,7 +277,7 @@ pub mod sans_io {
     pub use crate::{clock, decode, discovery, shard, wire};
 }
 pub use clock::Time;
-pub use decode::{DecodeError, Json, JsonKind};
+pub use decode::{DecodeError, DeserializeError, Json, JsonKind, Mismatch, Scratch};
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -207,6 +207,11 @@ impl<'a> Json<'a> {
         write_value(self, out, false)
     }
 
+    /// How many bytes the payload's arena may hold.
+    pub(super) fn room(self) -> Option<usize> {
+        self.arena.and_then(|arena| arena.bump.allocation_limit())
+    }
+
     #[inline]
     pub(super) fn node(self) -> Node<'a> {
         self.nodes.first().copied().unwrap_or(NULL[0])
@@ -336,7 +341,7 @@ impl Write for Bounded<'_, '_> {
 }
 
 /// `str::floor_char_boundary` is younger than the oldest compiler that we support.
-fn floor_char_boundary(text: &str, at: usize) -> usize {
+pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -12,9 +12,12 @@
 //! when the closure unwound. Called by the shard.
 
 mod cursor;
+mod deserialize;
+mod deserialize_error;
 mod envelope;
 mod error;
 mod json;
+mod keep;
 mod map;
 mod scan;
 mod serialize;
@@ -23,9 +26,11 @@ mod skip;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
 pub(crate) use cursor::{Decimal, key_code, name_code};
+pub use deserialize_error::{DeserializeError, MESSAGE_LEN_MAX, Mismatch};
 pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
+pub(crate) use keep::Kept;
 pub use map::{Map, MapKey};
 pub use scan::DATA_KEYS_MAX;
 pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};

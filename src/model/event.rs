@@ -7,7 +7,9 @@
 //! Called by the shard; matched on by the user.
 
 use super::*;
-use crate::decode::{Cursor, DecodeError, Json, Note, name_code};
+use crate::decode::{Cursor, DecodeError, DeserializeError, Json, Note, name_code};
+use serde::ser::Error;
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 macro_rules! events {
@@ -83,6 +85,23 @@ macro_rules! events {
             Undecoded(Undecoded<'a>),
         }
 
+        /// Typed events as their type says, the others as their JSON. The text of
+        /// [`Raw`](Event::Raw) was not parsed and that of [`Undecoded`](Event::Undecoded) cannot
+        /// be: both are errors ([`Raw::data`] is the text of a raw event's `d`).
+        impl<'a> Serialize for Event<'a> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $($(Self::$kind(event) => {
+                        let _: &$ty = event.get();
+                        event.serialize(serializer)
+                    })?)*
+                    Self::Untyped(event) => event.data.serialize(serializer),
+                    Self::Raw(_) => Err(S::Error::custom("a raw event was not parsed")),
+                    Self::Undecoded(_) => Err(S::Error::custom("the event's text is no JSON")),
+                }
+            }
+        }
+
         impl<'a> Event<'a> {
             /// The kind of the event.
             pub fn kind(&self) -> EventKind {
@@ -131,6 +150,22 @@ macro_rules! events {
 }
 
 impl<'a> Event<'a> {
+    /// Reads the event's `d` as any type that serde can read, from the tree that was parsed
+    /// already: `twilight_model`'s types, for instance, or the user's own. Any number of times; the
+    /// event stays as it is. Keys that the model does not know are there, too.
+    ///
+    /// # Errors
+    /// [`Mismatch`](DeserializeError::Mismatch) when `T` wants something else;
+    /// [`Raw`](DeserializeError::Raw) and [`Undecoded`](DeserializeError::Undecoded) for the
+    /// events of these names.
+    pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, DeserializeError> {
+        match self {
+            Self::Raw(_) => Err(DeserializeError::Raw),
+            Self::Undecoded(event) => Err(DeserializeError::Undecoded(event.error)),
+            parsed => parsed.json().unwrap_or(Json::NULL).deserialize(),
+        }
+    }
+
     /// The event's name as it came; that of a typed event is its kind's.
     pub fn name(&self) -> &'a str {
         match self {
