@@ -26,7 +26,8 @@ pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};
 pub use json::{DEBUG_LEN_MAX, Elements, Entries, Json, JsonKind};
 pub use map::{Map, MapKey};
 pub use shape::{
-    Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape, VariantShape,
+    Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, OnNull, Shape, UnionShape,
+    VariantShape,
 };
 
 use bumpalo::Bump;
