@@ -109,7 +109,7 @@ fn ready_tells_the_session() {
         assert_eq!((ready.user.username, ready.user.bot), ("shard-bot", Some(true)));
         assert_eq!((ready.user.email, ready.user.flags), (Field::Null, Some(UserFlags::default())));
         let application = ready.application.unwrap();
-        assert_eq!((application.id.get(), application.flags), (1000000000000000000, 565248));
+        assert_eq!((application.id.get(), application.flags.bits()), (1000000000000000000, 565248));
         assert!(!format!("{ready:?}").contains(ready.session_id.expose()));
     });
     read_clean("RESUMED", |event| {

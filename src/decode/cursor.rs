@@ -7,7 +7,7 @@
 
 use super::error::{DecodeError, Expected, Note};
 use super::json::Json;
-use super::shape::{ObjectShape, Shape};
+use super::shape::{ObjectShape, OnNull, Shape};
 use super::{Arena, NULL};
 use simd_json::{Node, StaticNode};
 
@@ -61,6 +61,9 @@ pub trait Decode<'a>: Copy + 'a {
     /// Whether an absent value is left out where nothing else is said of the field; if not, it
     /// is written as it is (`0`, `""`, `[]`).
     const LEFT_OUT: bool = true;
+
+    /// What null means to it.
+    const ON_NULL: OnNull = OnNull::Unread;
 
     /// What it reads, as data.
     fn shape() -> Shape;
@@ -305,6 +308,7 @@ impl<'a> Decode<'a> for Json<'a> {
     fn is_absent(&self) -> bool {
         self.is_null()
     }
+    const ON_NULL: OnNull = OnNull::Missing;
     fn shape() -> Shape {
         Shape::Json
     }
@@ -329,6 +333,7 @@ impl<'a, T: Decode<'a>> Decode<'a> for Option<T> {
     fn is_absent(&self) -> bool {
         self.is_none()
     }
+    const ON_NULL: OnNull = OnNull::Missing;
     fn shape() -> Shape {
         T::shape()
     }

@@ -35,7 +35,8 @@ pub use map::{Map, MapKey};
 pub use scan::DATA_KEYS_MAX;
 pub(crate) use scan::{DataScan, Doubt, ScannedText, Value};
 pub use shape::{
-    Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, Shape, UnionShape, VariantShape,
+    Absence, EnumShape, FieldShape, FlagsShape, ObjectShape, OnNull, Shape, UnionShape,
+    VariantShape,
 };
 
 use bumpalo::Bump;

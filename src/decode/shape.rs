@@ -5,6 +5,7 @@
 //! tools, which tell what a payload holds that the model does not. Costs nothing where nobody
 //! reads it.
 
+use super::cursor::Decode;
 use std::fmt;
 
 /// What JSON a type reads.
@@ -61,6 +62,10 @@ pub struct FieldShape {
     pub key: &'static str,
     /// What is written for a missing value.
     pub absence: Absence,
+    /// Whether the type, where `absence` leaves it to the type, leaves the key out.
+    pub left_out: bool,
+    /// What null means there.
+    pub on_null: OnNull,
     /// What stands there.
     pub shape: fn() -> Shape,
 }
@@ -74,6 +79,17 @@ pub enum Absence {
     Null,
     /// Nothing: the documents show the key optional.
     Missing,
+}
+
+/// What null means to a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnNull {
+    /// It is none of its values: the field is noted and left as if it were missing.
+    Unread,
+    /// The same as a missing key.
+    Missing,
+    /// A state of its own.
+    Kept,
 }
 
 /// An enumeration: its values by name, as they stand in JSON.
@@ -106,6 +122,22 @@ pub struct UnionShape {
 /// One object of a union: what tells it, and what it is.
 pub type VariantShape = (&'static str, fn() -> Shape);
 
+impl FieldShape {
+    /// The field `key` of type `T`, with what the type says of it.
+    pub const fn of<'a, T: Decode<'a>>(key: &'static str, absence: Absence) -> Self {
+        Self { key, absence, left_out: T::LEFT_OUT, on_null: T::ON_NULL, shape: T::shape }
+    }
+
+    /// Whether the key is always written.
+    pub fn is_always_written(&self) -> bool {
+        match self.absence {
+            Absence::Default => !self.left_out,
+            Absence::Null => true,
+            Absence::Missing => false,
+        }
+    }
+}
+
 impl ObjectShape {
     /// The field of a key.
     pub fn field(&self, key: &str) -> Option<&'static FieldShape> {
@@ -119,6 +151,7 @@ impl fmt::Debug for FieldShape {
         f.debug_struct("FieldShape")
             .field("key", &self.key)
             .field("absence", &self.absence)
+            .field("on_null", &self.on_null)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@
 //! Called by the shard; matched on by the user.
 
 use super::*;
-use crate::decode::{Cursor, DecodeError, DeserializeError, Json, Note, name_code};
+use crate::decode::{Cursor, Decode, DecodeError, DeserializeError, Json, Note, Shape, name_code};
 use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -61,6 +61,17 @@ macro_rules! events {
                 match self {
                     $($(Self::$kind => !stringify!($ty).is_empty(),)?)*
                     _ => false,
+                }
+            }
+        }
+
+        impl EventKind {
+            /// What the type of the kind reads; `None` if it has none.
+            #[allow(clippy::extra_unused_lifetimes)] // that of the rows' types
+            pub fn shape<'a>(self) -> Option<Shape> {
+                match self {
+                    $($(Self::$kind => Some(<$ty as Decode<'a>>::shape()),)?)*
+                    _ => None,
                 }
             }
         }
@@ -219,17 +230,18 @@ events! {
     /// The missed dispatches of a resumed session are delivered.
     Resumed "RESUMED" => Resumed<'a>;
     /// A sent command was over a limit.
-    RateLimited "RATE_LIMITED";
+    RateLimited "RATE_LIMITED" => RateLimited<'a>;
     /// An application command's permissions changed.
     ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE" => GuildCommandPermissions<'a>;
     /// A rule of auto moderation was made.
-    AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE";
+    AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE" => AutoModerationRule<'a>;
     /// A rule of auto moderation changed.
-    AutoModerationRuleUpdate "AUTO_MODERATION_RULE_UPDATE";
+    AutoModerationRuleUpdate "AUTO_MODERATION_RULE_UPDATE" => AutoModerationRule<'a>;
     /// A rule of auto moderation is gone.
-    AutoModerationRuleDelete "AUTO_MODERATION_RULE_DELETE";
+    AutoModerationRuleDelete "AUTO_MODERATION_RULE_DELETE" => AutoModerationRule<'a>;
     /// Auto moderation acted.
-    AutoModerationActionExecution "AUTO_MODERATION_ACTION_EXECUTION";
+    AutoModerationActionExecution "AUTO_MODERATION_ACTION_EXECUTION"
+        => AutoModerationActionExecution<'a>;
     /// A channel was made.
     ChannelCreate "CHANNEL_CREATE" => Channel<'a>;
     /// A channel changed.
@@ -265,7 +277,7 @@ events! {
     /// A guild became unavailable, or the bot left it.
     GuildDelete "GUILD_DELETE" => UnavailableGuild;
     /// The audit log has a new entry.
-    GuildAuditLogEntryCreate "GUILD_AUDIT_LOG_ENTRY_CREATE";
+    GuildAuditLogEntryCreate "GUILD_AUDIT_LOG_ENTRY_CREATE" => AuditLogEntry<'a>;
     /// A user was banned.
     GuildBanAdd "GUILD_BAN_ADD" => GuildBan<'a>;
     /// A ban was lifted.
@@ -311,11 +323,11 @@ events! {
     /// The answer to a request for sounds.
     SoundboardSounds "SOUNDBOARD_SOUNDS" => SoundboardSounds<'a>;
     /// An integration was made.
-    IntegrationCreate "INTEGRATION_CREATE";
+    IntegrationCreate "INTEGRATION_CREATE" => Integration<'a>;
     /// An integration changed.
-    IntegrationUpdate "INTEGRATION_UPDATE";
+    IntegrationUpdate "INTEGRATION_UPDATE" => Integration<'a>;
     /// An integration is gone.
-    IntegrationDelete "INTEGRATION_DELETE";
+    IntegrationDelete "INTEGRATION_DELETE" => IntegrationDelete;
     /// Somebody used a command, a component or a modal.
     InteractionCreate "INTERACTION_CREATE" => Interaction<'a>;
     /// An invitation was made.
@@ -355,7 +367,7 @@ events! {
     /// Somebody types.
     TypingStart "TYPING_START" => TypingStart<'a>;
     /// The bot's own user changed.
-    UserUpdate "USER_UPDATE";
+    UserUpdate "USER_UPDATE" => User<'a>;
     /// Somebody sent an effect in the voice channel that the bot is in.
     VoiceChannelEffectSend "VOICE_CHANNEL_EFFECT_SEND" => VoiceChannelEffectSend<'a>;
     /// A voice channel came into use or fell out of it.

@@ -1,6 +1,6 @@
 //! [`Field`]: missing, null or a value. Used where the difference means something.
 
-use crate::decode::{Cursor, Decode, Expected, Shape};
+use crate::decode::{Cursor, Decode, Expected, OnNull, Shape};
 use serde::{Serialize, Serializer};
 
 /// A key that may be missing and whose value may be null: three states.
@@ -64,6 +64,7 @@ impl<'a, T: Decode<'a>> Decode<'a> for Field<T> {
     fn is_absent(&self) -> bool {
         self.is_missing()
     }
+    const ON_NULL: OnNull = OnNull::Kept;
     fn shape() -> Shape {
         T::shape()
     }

@@ -98,11 +98,10 @@ macro_rules! model {
 
             const SHAPE: crate::decode::ObjectShape = crate::decode::ObjectShape {
                 name: stringify!($name),
-                fields: &[$(crate::decode::FieldShape {
-                    key: model!(@wire $field $($wire)?),
-                    absence: model!(@absence $($absence)?),
-                    shape: <$ty as crate::decode::Decode<'a>>::shape,
-                }),*],
+                fields: &[$(crate::decode::FieldShape::of::<$ty>(
+                    model!(@wire $field $($wire)?),
+                    model!(@absence $($absence)?),
+                )),*],
                 omitted: &[$($(($omitted, $reason)),*)?],
             };
         }

@@ -72,7 +72,7 @@ model! {
         /// What others can do with it.
         pub flags: Option<ActivityFlags>,
         /// The buttons' labels, at most 2.
-        pub buttons: &'a [&'a str],
+        pub buttons: &'a [&'a str] | missing,
     }
 }
 

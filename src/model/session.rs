@@ -1,10 +1,15 @@
-//! What a session begins, goes on and ends with: HELLO, READY, RESUMED, INVALID_SESSION.
+//! What a session begins, goes on and ends with: HELLO, READY, RESUMED, RATE_LIMITED, RECONNECT,
+//! INVALID_SESSION (events section 4.1).
 //!
-//! HELLO and INVALID_SESSION are control payloads that only the shard reads; the others are
-//! dispatches that the handler sees too.
+//! HELLO, RECONNECT and INVALID_SESSION are control payloads that only the shard reads; the others
+//! are dispatches that the handler sees too.
 
-use super::{ApplicationId, UnavailableGuild, User};
-use crate::decode::{Cursor, Decode, DecodeObject, Expected, Json, ObjectShape, Shape};
+use super::{ApplicationFlags, ApplicationId, GuildId, UnavailableGuild, User};
+use crate::decode::{
+    Absence, Cursor, Decode, DecodeObject, Expected, FieldShape, Json, Note, ObjectShape, OnNull,
+    Shape, UnionShape,
+};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -13,6 +18,32 @@ model! {
     pub struct Hello demands heartbeat_interval_ms {
         /// Milliseconds between heartbeats.
         pub heartbeat_interval_ms: u64 = "heartbeat_interval",
+    }
+}
+
+/// Opcode 7: the session shall be resumed by another connection. It says nothing more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconnect;
+
+/// Reads anything: Discord sends null, or no `d`.
+impl<'a> Decode<'a> for Reconnect {
+    const ABSENT: Self = Self;
+    fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
+        cursor.skip();
+        Ok(Self)
+    }
+    fn is_absent(&self) -> bool {
+        true
+    }
+    fn shape() -> Shape {
+        Shape::Json
+    }
+}
+
+/// Null.
+impl Serialize for Reconnect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
     }
 }
 
@@ -33,6 +64,12 @@ impl<'a> Decode<'a> for InvalidSession {
     }
     fn shape() -> Shape {
         Shape::Bool
+    }
+}
+
+impl Serialize for InvalidSession {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(self.resumable)
     }
 }
 
@@ -61,8 +98,8 @@ model! {
     pub struct ReadyApplication demands id {
         /// Its id.
         pub id: ApplicationId,
-        /// Its flags, as bits.
-        pub flags: u64,
+        /// What it is and may read.
+        pub flags: ApplicationFlags,
     }
 }
 
@@ -96,6 +133,130 @@ impl<'a> DecodeObject<'a> for Resumed<'a> {
     const ABSENT_REF: &'a Self = &Self::ABSENT;
     const SHAPE: ObjectShape = ObjectShape { name: "Resumed", fields: &[], omitted: &[] };
 }
+
+/// RATE_LIMITED: a command was over a limit of Discord's and was dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimited<'a> {
+    /// The command's opcode.
+    pub opcode: u64,
+    /// When to send it again, in seconds from now.
+    pub retry_after_s: f64,
+    /// Which command it was.
+    pub meta: RateLimitedMeta<'a>,
+}
+
+/// The command that was over a limit, by its opcode.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum RateLimitedMeta<'a> {
+    /// Opcode 8: a request for members.
+    RequestGuildMembers(&'a RequestGuildMembersMeta<'a>),
+    /// Another opcode's, or of another form than documented: as it came.
+    Unknown(Json<'a>),
+}
+
+model! {
+    /// The request for members that was over a limit.
+    pub struct RequestGuildMembersMeta<'a> demands guild_id {
+        /// Of which guild.
+        pub guild_id: GuildId,
+        /// What the request was marked with.
+        pub nonce: Option<&'a str>,
+    }
+}
+
+#[allow(unreachable_pub)] // the macro writes `pub` items
+mod row {
+    use crate::decode::Json;
+
+    model! {
+        /// RATE_LIMITED as it came: what `meta` is shows only when `opcode` is known.
+        pub struct RateLimited<'a> demands opcode {
+            /// The command's opcode.
+            pub opcode: u64,
+            /// In seconds.
+            pub retry_after: f64,
+            /// Of which command.
+            pub meta: Json<'a>,
+        }
+    }
+}
+
+impl<'a> Decode<'a> for RateLimited<'a> {
+    const ABSENT: Self =
+        Self { opcode: 0, retry_after_s: 0.0, meta: RateLimitedMeta::Unknown(Json::NULL) };
+
+    fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
+        let row::RateLimited { opcode, retry_after, meta } = row::RateLimited::decode(cursor)?;
+        let request = match opcode {
+            REQUEST_GUILD_MEMBERS => meta.read().map(Some),
+            _ => Ok(None),
+        };
+        if request.is_err() {
+            cursor.note(Note { object: "RateLimited", field: "meta", expected: Expected::Object });
+        }
+        let meta = match request {
+            Ok(Some(request)) => RateLimitedMeta::RequestGuildMembers(request),
+            _ => RateLimitedMeta::Unknown(meta),
+        };
+        Ok(Self { opcode, retry_after_s: retry_after, meta })
+    }
+
+    fn is_absent(&self) -> bool {
+        self.opcode == 0
+            && self.retry_after_s == 0.0
+            && matches!(self.meta, RateLimitedMeta::Unknown(json) if json.is_null())
+    }
+
+    fn shape() -> Shape {
+        Shape::Object(const { &<Self as DecodeObject<'a>>::SHAPE })
+    }
+}
+
+impl<'a> DecodeObject<'a> for RateLimited<'a> {
+    const ABSENT_REF: &'a Self = &Self::ABSENT;
+
+    const SHAPE: ObjectShape = ObjectShape {
+        name: "RateLimited",
+        fields: &[
+            FieldShape::of::<u64>("opcode", Absence::Default),
+            FieldShape::of::<f64>("retry_after", Absence::Default),
+            FieldShape {
+                key: "meta",
+                absence: Absence::Default,
+                left_out: false,
+                on_null: OnNull::Missing,
+                shape: RateLimitedMeta::shape,
+            },
+        ],
+        omitted: &[],
+    };
+}
+
+impl Serialize for RateLimited<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("RateLimited", 3)?;
+        object.serialize_field("opcode", &self.opcode)?;
+        object.serialize_field("retry_after", &self.retry_after_s)?;
+        match self.meta {
+            RateLimitedMeta::RequestGuildMembers(meta) => object.serialize_field("meta", meta)?,
+            RateLimitedMeta::Unknown(json) => object.serialize_field("meta", &json)?,
+        }
+        object.end()
+    }
+}
+
+impl RateLimitedMeta<'_> {
+    fn shape() -> Shape {
+        Shape::Union(&UnionShape {
+            name: "RateLimitedMeta",
+            variants: &[("8", <&RequestGuildMembersMeta<'_>>::shape)],
+        })
+    }
+}
+
+/// The opcode of a request for members.
+const REQUEST_GUILD_MEMBERS: u64 = 8;
 
 /// A string that `Debug` does not print: it opens a session.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
