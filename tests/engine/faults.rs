@@ -268,7 +268,9 @@ fn a_fatal_close_code_ends_the_engine_with_a_text_that_a_stranger_can_act_on() {
         // Who asks later hears the same.
         assert_eq!(handle.ready().wait().unwrap_err().kind(), ErrorKind::Refused);
         let stats = gateway.stats();
-        assert_eq!((stats.connections, stats.connections_open), (2, 0), "{code}");
+        // Nobody came twice; whoever heard of the other's refusal in time did not come at all.
+        assert!(stats.connections <= 2, "{code}: {} connections", stats.connections);
+        assert_eq!(stats.connections_open, 0, "{code}");
     }
 }
 
