@@ -195,7 +195,7 @@ fn a_message_with_every_documented_field_keeps_every_one() {
             panic!("{message:?}")
         };
         assert_eq!((button.label, button.style), (Some("Go"), ButtonStyle::LINK));
-        assert_eq!(message.thread.get("message_count").unwrap().as_u64(), Some(3));
+        assert_eq!(message.thread.unwrap().message_count, Some(3));
         assert_eq!(message.mention_channels[0].kind, ChannelType::GUILD_ANNOUNCEMENT);
     });
 }

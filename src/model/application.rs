@@ -2,10 +2,10 @@
 //! Entitlements, Subscriptions; ENTITLEMENT_*, SUBSCRIPTION_*).
 
 use super::{
-    ApplicationId, EntitlementId, Field, GenericId, GuildId, PartialUser, Permissions, SkuId,
-    SubscriptionId, TeamId, Timestamp, UserId,
+    ApplicationId, EntitlementId, Field, GenericId, Guild, GuildId, PartialUser, Permissions,
+    SkuId, SubscriptionId, TeamId, Timestamp, UserId,
 };
-use crate::decode::{Cursor, Decode, Expected, Json, Map, MapKey, Shape};
+use crate::decode::{Cursor, Decode, Expected, Map, MapKey, Shape};
 use serde::{Serialize, Serializer};
 
 model! {
@@ -42,8 +42,8 @@ model! {
         pub team: Field<&'a Team<'a>>,
         /// The guild that belongs to it.
         pub guild_id: Option<GuildId>,
-        /// That guild, as it came.
-        pub guild: Json<'a>,
+        /// That guild; little of it.
+        pub guild: Option<&'a Guild<'a>>,
         /// What a game is sold as.
         pub primary_sku_id: Option<SkuId>,
         /// The last part of its page's address in the shop.

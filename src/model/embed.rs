@@ -1,7 +1,6 @@
 //! Embeds and attachments (events section 5, Messages).
 
-use super::{AttachmentId, Field, Timestamp, User};
-use crate::decode::Json;
+use super::{Application, AttachmentId, Field, Timestamp, User};
 
 model! {
     /// A box of rich content under a message.
@@ -148,8 +147,8 @@ model! {
         pub clip_participants: &'a [User<'a>] | missing,
         /// When a clip was made.
         pub clip_created_at: Option<Timestamp<'a>>,
-        /// The application seen in a clip, as it came.
-        pub application: Field<Json<'a>>,
+        /// The application seen in a clip.
+        pub application: Field<&'a Application<'a>>,
     }
 }
 

@@ -6,8 +6,9 @@
 //! the application's name for 15 minutes, and `Debug` does not print it.
 
 use super::{
-    ApplicationId, ChannelId, CommandData, ComponentResponse, ComponentType, GuildFeature, GuildId,
-    Id, InteractionId, Member, Message, Permissions, Resolved, Secret, User, UserId,
+    ApplicationId, Channel, ChannelId, CommandData, ComponentResponse, ComponentType, Entitlement,
+    GuildFeature, GuildId, Id, InteractionId, Member, Message, Permissions, Resolved, Secret, User,
+    UserId,
 };
 use crate::decode::{Cursor, Decode, DecodeError, Expected, Json, MapKey, Note, Shape, UnionShape};
 use serde::{Serialize, Serializer};
@@ -41,8 +42,8 @@ model! {
         pub guild: Option<&'a InteractionGuild<'a>>,
         /// The guild where it was done.
         pub guild_id: Option<GuildId>,
-        /// The channel where it was done, with few of its fields, as it came.
-        pub channel: Json<'a>,
+        /// The channel where it was done, with few of its fields.
+        pub channel: Option<&'a Channel<'a>>,
         /// The channel where it was done.
         pub channel_id: Option<ChannelId>,
         /// Who, in guilds; with `permissions`. See [`author`](Self::author).
@@ -61,8 +62,8 @@ model! {
         pub locale: Option<&'a str>,
         /// The guild's language.
         pub guild_locale: Option<&'a str>,
-        /// What user and guild bought of the application, as it came.
-        pub entitlements: &'a [Json<'a>],
+        /// What user and guild bought of the application.
+        pub entitlements: &'a [Entitlement<'a>],
         /// Which installations of the application allowed it.
         pub authorizing_integration_owners: Option<IntegrationOwners>,
         /// The sort of place where it was done.

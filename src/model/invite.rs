@@ -1,7 +1,6 @@
 //! Invitations (INVITE_CREATE, INVITE_DELETE).
 
-use super::{ChannelId, GuildId, RoleId, Timestamp, User};
-use crate::decode::Json;
+use super::{Application, ChannelId, GuildId, RoleId, Timestamp, User};
 
 model! {
     /// INVITE_CREATE: an invitation was made.
@@ -24,8 +23,8 @@ model! {
         pub target_type: Option<InviteTargetType>,
         /// Whose stream it shows.
         pub target_user: Option<&'a User<'a>>,
-        /// Which application it opens, as it came.
-        pub target_application: Json<'a>,
+        /// Which application it opens.
+        pub target_application: Option<&'a Application<'a>>,
         /// Whether a member by it is removed again on going offline without a role.
         pub temporary: bool,
         /// How often it was used; always 0.

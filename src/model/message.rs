@@ -5,11 +5,11 @@
 //! `message_interaction.rs`, what is written under it in `message_reaction.rs` and `poll.rs`.
 
 use super::{
-    ApplicationId, Attachment, ChannelId, Component, Embed, Field, GuildId, InteractionMetadata,
-    Member, MessageId, MessageInteraction, Poll, Reaction, Resolved, RoleId, SkuId, Sticker,
-    StickerItem, Timestamp, User, UserId, WebhookId,
+    Application, ApplicationId, Attachment, Channel, ChannelId, Component, Embed, Field, GuildId,
+    InteractionMetadata, Member, MessageId, MessageInteraction, Poll, Reaction, Resolved, RoleId,
+    SkuId, Sticker, StickerItem, Timestamp, User, UserId, WebhookId,
 };
-use crate::decode::{Cursor, Decode, Expected, Json, Shape};
+use crate::decode::{Cursor, Decode, Expected, Shape};
 use serde::{Serialize, Serializer};
 
 model! {
@@ -62,8 +62,8 @@ model! {
         pub channel_type: Option<ChannelType>,
         /// An invitation to a game.
         pub activity: Option<MessageActivity<'a>>,
-        /// The application of such an invitation, as it came.
-        pub application: Json<'a>,
+        /// The application of such an invitation.
+        pub application: Option<&'a Application<'a>>,
         /// The application that answers an interaction or owns the webhook.
         pub application_id: Option<ApplicationId>,
         /// What it is.
@@ -78,8 +78,8 @@ model! {
         pub interaction_metadata: Option<InteractionMetadata<'a>>,
         /// The same; deprecated.
         pub interaction: Option<&'a MessageInteraction<'a>>,
-        /// The thread that began with it, as it came.
-        pub thread: Json<'a>,
+        /// The thread that began with it.
+        pub thread: Option<&'a Channel<'a>>,
         /// Its buttons and the like.
         pub components: &'a [Component<'a>] | missing,
         /// Its stickers.

@@ -1,13 +1,12 @@
 //! MESSAGE_UPDATE: what of a message changed (events section 4.1).
 
 use super::{
-    ApplicationId, Attachment, ChannelId, ChannelMention, ChannelType, Component, Embed, Field,
-    GuildId, InteractionMetadata, Member, Message, MessageActivity, MessageCall, MessageFlags,
-    MessageId, MessageInteraction, MessageReference, MessageSnapshot, MessageType, Nonce, Poll,
-    Reaction, Resolved, RoleId, RoleSubscriptionData, SharedClientTheme, Sticker, StickerItem,
-    Timestamp, User, WebhookId,
+    Application, ApplicationId, Attachment, Channel, ChannelId, ChannelMention, ChannelType,
+    Component, Embed, Field, GuildId, InteractionMetadata, Member, Message, MessageActivity,
+    MessageCall, MessageFlags, MessageId, MessageInteraction, MessageReference, MessageSnapshot,
+    MessageType, Nonce, Poll, Reaction, Resolved, RoleId, RoleSubscriptionData, SharedClientTheme,
+    Sticker, StickerItem, Timestamp, User, WebhookId,
 };
-use crate::decode::Json;
 
 model! {
     /// MESSAGE_UPDATE: what of a message changed.
@@ -59,8 +58,8 @@ model! {
         pub channel_type: Option<ChannelType>,
         /// An invitation to a game.
         pub activity: Option<MessageActivity<'a>>,
-        /// The application of such an invitation, as it came.
-        pub application: Option<Json<'a>>,
+        /// The application of such an invitation.
+        pub application: Option<&'a Application<'a>>,
         /// The application that answers an interaction or owns the webhook.
         pub application_id: Option<ApplicationId>,
         /// What it is.
@@ -75,8 +74,8 @@ model! {
         pub interaction_metadata: Option<InteractionMetadata<'a>>,
         /// The same; deprecated.
         pub interaction: Option<&'a MessageInteraction<'a>>,
-        /// The thread that began with it, as it came.
-        pub thread: Option<Json<'a>>,
+        /// The thread that began with it.
+        pub thread: Option<&'a Channel<'a>>,
         /// Its buttons and the like.
         pub components: Option<&'a [Component<'a>]>,
         /// Its stickers.

@@ -2,10 +2,10 @@
 //! Resolved Data).
 
 use super::{
-    Attachment, AttachmentId, AvatarDecorationData, ChannelId, Collectibles, Field, MemberFlags,
-    Message, MessageId, Permissions, RoleId, Timestamp, User, UserId,
+    Attachment, AttachmentId, AvatarDecorationData, Channel, ChannelId, Collectibles, Field,
+    MemberFlags, Message, MessageId, Permissions, Role, RoleId, Timestamp, User, UserId,
 };
-use crate::decode::{Json, Map};
+use crate::decode::Map;
 
 model! {
     /// In full what options, menus and targets name by id.
@@ -14,10 +14,10 @@ model! {
         pub users: Option<Map<'a, UserId, &'a User<'a>>>,
         /// Members; each has its user under the same id in `users`.
         pub members: Option<Map<'a, UserId, &'a ResolvedMember<'a>>>,
-        /// Roles, as they came.
-        pub roles: Option<Map<'a, RoleId, Json<'a>>>,
-        /// Channels and threads, with few of their fields, as they came.
-        pub channels: Option<Map<'a, ChannelId, Json<'a>>>,
+        /// Roles.
+        pub roles: Option<Map<'a, RoleId, &'a Role<'a>>>,
+        /// Channels and threads, with few of their fields, and with the permissions of who acted.
+        pub channels: Option<Map<'a, ChannelId, &'a Channel<'a>>>,
         /// Messages; some of their fields may be missing.
         pub messages: Option<Map<'a, MessageId, &'a Message<'a>>>,
         /// Files.
@@ -37,12 +37,12 @@ impl<'a> Resolved<'a> {
     }
 
     /// The role of this id.
-    pub fn role(&self, id: RoleId) -> Option<Json<'a>> {
+    pub fn role(&self, id: RoleId) -> Option<&'a Role<'a>> {
         self.roles?.get(id)
     }
 
     /// The channel of this id.
-    pub fn channel(&self, id: ChannelId) -> Option<Json<'a>> {
+    pub fn channel(&self, id: ChannelId) -> Option<&'a Channel<'a>> {
         self.channels?.get(id)
     }
 
