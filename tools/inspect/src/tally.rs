@@ -150,7 +150,8 @@ impl Inspector {
             }
         }
         for note in notes.iter() {
-            *tally.notes.entry(note.to_string()).or_default() += 1;
+            let why = format!("{}.{}: expected {}", note.object, note.field, note.expected);
+            *tally.notes.entry(why).or_default() += 1;
         }
     }
 
