@@ -154,6 +154,33 @@
 //! histograms, counters in all and by kind, and each shard with the age of its last
 //! acknowledgement. See [`metrics`].
 //!
+//! # Keeping an event, moving from twilight-model
+//!
+//! An [`Event`] ends with the handler's call. [`Event::to_owned`] keeps it: one allocation of about
+//! 0.85 of its text, `Send`, opened as the same typed event by [`OwnedEvent::read`] or
+//! [`visit`](OwnedEvent::visit). To keep one takes half of the time of decoding, to open it three
+//! quarters. Where only a few fields are wanted, copying them is cheaper.
+//!
+//! [`Event::deserialize`] reads the event as any serde type, from the tree that was parsed, any
+//! number of times: as twilight's `MessageCreate`, for instance. That takes about as long as
+//! twilight's own parser (for a message of 2.3 KB 9 µs, beside our 3): its types' allocations cost
+//! more than the parsing does. So it is for moving over, a line at a time, and for structs of your
+//! own that borrow. `examples/twilight.rs` is such a bot. The other way, every type is serde
+//! `Serialize` to the JSON that Discord would have sent.
+//!
+//! ```
+//! # use shardring::Event;
+//! #[derive(serde::Deserialize)]
+//! struct Sent<'a> {
+//!     id: &'a str,
+//!     nonce: Option<&'a str>,
+//! }
+//!
+//! fn seen(event: &Event<'_>) -> bool {
+//!     event.deserialize::<Sent<'_>>().is_ok_and(|sent| sent.nonce == Some(sent.id))
+//! }
+//! ```
+//!
 //! # Reaching Discord
 //!
 //! TLS with certificates always verified ([`Roots`]), HTTP and SOCKS proxies ([`Proxy`]), discovery
@@ -216,7 +243,7 @@
 //!
 //! `README.md` has the machine's limits (kernel, seccomp, rlimits), the replay gateway, the load
 //! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `metrics`,
-//! `openmetrics`.
+//! `openmetrics`, `twilight`.
 //! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]

@@ -53,14 +53,14 @@ impl Kept {
 
     /// The name.
     pub(crate) fn name(&self) -> &str {
-        Reader(&self.0).text()
+        Reader::new(self).text()
     }
 
     /// The text of what [`text`](Self::text) made.
     pub(crate) fn rest(&self) -> &str {
-        let mut reader = Reader(&self.0);
+        let mut reader = Reader::new(self);
         reader.text();
-        reader.0
+        reader.take(self.0.len() - reader.at)
     }
 
     /// Bytes of memory.
@@ -77,7 +77,7 @@ impl Scratch {
         kept: &Kept,
         visit: impl for<'a> FnOnce(Cursor<'a>) -> R,
     ) -> R {
-        let mut reader = Reader(&kept.0);
+        let mut reader = Reader::new(kept);
         reader.text();
         let (_, room) = reader.head();
         self.len_seen = self.len_seen.max(room as usize / ARENA_FACTOR);
@@ -87,7 +87,7 @@ impl Scratch {
         let tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut lease = Lease { scratch: self, tape };
         let nodes = &mut lease.tape.0;
-        while !reader.0.is_empty() {
+        while !reader.is_at_end() {
             let node = reader.node();
             if let (0, Node::Array { count, .. } | Node::Object { count, .. }) = (nodes.len(), node)
             {
@@ -186,10 +186,22 @@ fn write_number(out: &mut impl Sink, mut number: u64) {
     out.byte(number as u8);
 }
 
-/// What is not read yet of a block.
-struct Reader<'k>(&'k str);
+/// A block that is read, and how far.
+struct Reader<'k> {
+    block: &'k str,
+    at: usize,
+}
 
 impl<'k> Reader<'k> {
+    fn new(kept: &'k Kept) -> Self {
+        Self { block: &kept.0, at: 0 }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.at >= self.block.len()
+    }
+
+    #[inline]
     fn node(&mut self) -> Node<'k> {
         let (sort, number) = self.head();
         let len = number as usize;
@@ -223,6 +235,7 @@ impl<'k> Reader<'k> {
         (0..FLOAT_LEN).fold(0, |bits, group| bits | u64::from(self.byte()) << (7 * group))
     }
 
+    #[inline]
     fn head(&mut self) -> (u8, u64) {
         let byte = self.byte();
         match u64::from(byte & 0x0F) {
@@ -243,17 +256,18 @@ impl<'k> Reader<'k> {
         number
     }
 
+    #[inline]
     fn byte(&mut self) -> u8 {
-        self.take(1).as_bytes().first().copied().unwrap_or(0)
+        let byte = self.block.as_bytes().get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        byte
     }
 
     #[inline]
     fn take(&mut self, len: usize) -> &'k str {
-        let Some((text, rest)) = self.0.split_at_checked(len) else {
-            return mem::take(&mut self.0); // not in what `Kept` wrote
-        };
-        self.0 = rest;
-        text
+        let from = self.at;
+        self.at = from.saturating_add(len);
+        self.block.get(from..self.at).unwrap_or("") // it is there in what `Kept` wrote
     }
 }
 
