@@ -160,10 +160,11 @@ impl<'a> Walk<'a> {
                 (None, Some(_)) => {}
                 (None, None) => self.differ(&at, format!("{rust} has no such field")),
                 (Some(field), None) => {
-                    if let Some(what) = of_absence(row, field, partial) {
+                    let doc = self.schema.read(row.text);
+                    if let Some(what) = of_absence(row, field, partial, self.may_be_empty(&doc)) {
                         self.differ(&at, format!("{rust}: {what}"));
                     }
-                    self.value(&at, &self.schema.read(row.text), &(field.shape)());
+                    self.value(&at, &doc, &(field.shape)());
                 }
             }
         }
@@ -180,6 +181,12 @@ impl<'a> Walk<'a> {
         for key in keys.filter(|key| !is_known(key)).collect::<Vec<_>>() {
             self.differ(&format!("{name}.{key}"), format!("{rust} has it, the documents do not"));
         }
+    }
+
+    /// Whether it is an object all whose keys may be missing.
+    fn may_be_empty(&self, doc: &Doc<'_>) -> bool {
+        matches!(doc, Doc::Object { name, .. } if
+            self.schema.object(name).iter().all(|row| row.optional))
     }
 
     fn one_of(
@@ -218,7 +225,12 @@ impl<'a> Walk<'a> {
 }
 
 /// What is wrong with how a field stands when it is null or missing.
-fn of_absence(row: &Row<'_>, field: &FieldShape, partial: bool) -> Option<&'static str> {
+fn of_absence(
+    row: &Row<'_>,
+    field: &FieldShape,
+    partial: bool,
+    may_be_empty: bool,
+) -> Option<&'static str> {
     if row.nullable && field.on_null == OnNull::Unread {
         return Some("may be null, which it cannot read");
     }
@@ -228,6 +240,9 @@ fn of_absence(row: &Row<'_>, field: &FieldShape, partial: bool) -> Option<&'stat
         (true, true) if field.on_null != OnNull::Kept => "missing and null fall together",
         (true, _) if field.is_always_written() => "may be missing, but is always written",
         (_, false) if field.absence == Absence::Null => "is never null, but written so",
+        (false, false) if may_be_empty && !field.is_always_written() => {
+            "is never missing, but left out when it is empty: `| always` is due"
+        }
         _ => return None,
     };
     Some(what)
