@@ -79,6 +79,8 @@ pub enum Absence {
     Null,
     /// Nothing: the documents show the key optional.
     Missing,
+    /// The empty value: the documents show the key always there.
+    Always,
 }
 
 /// What null means to a type.
@@ -132,7 +134,7 @@ impl FieldShape {
     pub fn is_always_written(&self) -> bool {
         match self.absence {
             Absence::Default => !self.left_out,
-            Absence::Null => true,
+            Absence::Null | Absence::Always => true,
             Absence::Missing => false,
         }
     }

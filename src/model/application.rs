@@ -157,8 +157,8 @@ model! {
         pub starts_at: Option<Timestamp<'a>> | null,
         /// Until when; `None` for ever.
         pub ends_at: Option<Timestamp<'a>> | null,
-        /// Whose it is, if a guild's.
-        pub guild_id: Option<GuildId>,
+        /// Whose it is, if a guild's. Null stands in Discord's HTTP specification.
+        pub guild_id: Field<GuildId>,
         /// Whether it is used up, if it can be.
         pub consumed: Option<bool>,
         /// The subscription it is from. Not documented, but in Discord's examples, as the next two.
@@ -201,8 +201,9 @@ model! {
         pub status: SubscriptionStatus,
         /// When it was given up.
         pub canceled_at: Option<Timestamp<'a>> | null,
-        /// Where the user pays, by ISO 3166-1; told only to some applications.
-        pub country: Option<&'a str>,
+        /// Where the user pays, by ISO 3166-1; told only to some applications. Null stands in
+        /// Discord's HTTP specification.
+        pub country: Field<&'a str>,
     }
 }
 

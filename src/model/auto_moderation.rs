@@ -24,7 +24,7 @@ model! {
         /// What sets it off.
         pub trigger_type: AutoModerationTriggerType,
         /// The same in detail; [`trigger`](Self::trigger) shows it by type.
-        pub trigger_metadata: AutoModerationTriggerMetadata<'a>,
+        pub trigger_metadata: AutoModerationTriggerMetadata<'a> | always,
         /// What it does.
         pub actions: &'a [AutoModerationAction<'a>],
         /// Whether it is on.

@@ -16,7 +16,8 @@ use serde::ser::{Serialize, SerializeStruct};
 ///
 /// An absent value is written as the type says: nothing for an `Option`, an object or an id, the
 /// empty value for a scalar or a list. `| null` writes null (documented as always there and
-/// nullable), `| missing` nothing (documented as optional, though the type is plain).
+/// nullable), `| missing` nothing (documented as optional, though the type is plain), `| always`
+/// the empty object (documented as always there, though all its keys may be missing).
 ///
 /// `then method` calls `fn method(&mut self, &Cursor)` when all keys are read, for a field that
 /// only another one tells how to read.
@@ -130,6 +131,7 @@ macro_rules! model {
     (@absence) => { crate::decode::Absence::Default };
     (@absence null) => { crate::decode::Absence::Null };
     (@absence missing) => { crate::decode::Absence::Missing };
+    (@absence always) => { crate::decode::Absence::Always };
 }
 
 /// One of several objects, told apart by the number under `type`: rows `Variant(Type) = number`.
@@ -189,7 +191,7 @@ macro_rules! one_of {
 /// Whether a field is written, or left out for want of a value.
 pub(super) fn is_written<'a, T: Decode<'a>>(value: &T, absence: Absence) -> bool {
     match absence {
-        Absence::Null => true,
+        Absence::Null | Absence::Always => true,
         Absence::Missing => !value.is_absent(),
         Absence::Default => !T::LEFT_OUT || !value.is_absent(),
     }

@@ -16,7 +16,7 @@ model! {
         /// What the user does.
         pub activities: &'a [Activity<'a>],
         /// Where the user is there.
-        pub client_status: ClientStatus<'a>,
+        pub client_status: ClientStatus<'a> | always,
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) struct Exceptions {
     pub(crate) narrow: &'static [(&'static str, &'static [&'static str])],
     /// Events whose object may lack any of its keys, though the tables do not say so.
     pub(crate) partial: &'static [&'static str],
-    /// Keys that the documents do not list: the object, the keys, where they are from.
+    /// Keys of objects and numbers of unions that the documents do not list: of which, these,
+    /// and where they are from.
     pub(crate) beyond: &'static [(&'static str, &'static [&'static str], &'static str)],
 }
 
@@ -107,7 +108,9 @@ impl<'a> Walk<'a> {
             (Doc::Object { name, partial }, Shape::Object(object)) => {
                 self.object(at, name, *partial, object);
             }
-            (Doc::OneOf(objects), Shape::Union(union)) => self.one_of(at, objects, union, false),
+            (Doc::OneOf(objects), Shape::Union(union)) => {
+                self.one_of(at, "", objects, union, false);
+            }
             // All of them in one type: what one has the others may lack.
             (Doc::OneOf(objects), Shape::Object(object)) => {
                 let names = objects.iter().map(|(_, name)| *name);
@@ -120,7 +123,7 @@ impl<'a> Walk<'a> {
             }
             (Doc::Union { name, narrowed }, Shape::Union(union)) => {
                 let objects: Vec<_> = self.schema.union(name).collect();
-                self.one_of(at, &objects, union, *narrowed);
+                self.one_of(at, name, &objects, union, *narrowed);
             }
             (doc, shape) => {
                 self.differ(at, format!("is {doc:?}, but read as {}", say(shape)));
@@ -160,20 +163,17 @@ impl<'a> Walk<'a> {
                 (None, Some(_)) => {}
                 (None, None) => self.differ(&at, format!("{rust} has no such field")),
                 (Some(field), None) => {
-                    if let Some(what) = of_absence(row, field, partial) {
+                    let doc = self.schema.read(row.text);
+                    if let Some(what) = of_absence(row, field, partial, self.may_be_empty(&doc)) {
                         self.differ(&at, format!("{rust}: {what}"));
                     }
-                    self.value(&at, &self.schema.read(row.text), &(field.shape)());
+                    self.value(&at, &doc, &(field.shape)());
                 }
             }
         }
         let is_known = |key: &str| {
-            let mut beyond = self.exceptions.beyond.iter();
-            all.iter().any(|(_, row)| row.key == key)
-                || beyond.any(|(object, keys, _)| {
-                    (*object == name || all.iter().any(|(owner, _)| owner == object))
-                        && keys.contains(&key)
-                })
+            all.iter().any(|(owner, row)| row.key == key || self.is_beyond(owner, key))
+                || self.is_beyond(name, key)
         };
         let omitted = shape.omitted.iter().map(|(key, _)| *key);
         let keys = shape.fields.iter().map(|field| field.key).chain(omitted);
@@ -182,9 +182,22 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether a key, or a number of a union, is known though it is not documented.
+    fn is_beyond(&self, name: &str, key: &str) -> bool {
+        let mut beyond = self.exceptions.beyond.iter();
+        beyond.any(|(object, keys, _)| *object == name && keys.contains(&key))
+    }
+
+    /// Whether it is an object all whose keys may be missing.
+    fn may_be_empty(&self, doc: &Doc<'_>) -> bool {
+        matches!(doc, Doc::Object { name, .. } if
+            self.schema.object(name).iter().all(|row| row.optional))
+    }
+
     fn one_of(
         &mut self,
         at: &str,
+        name: &str,
         objects: &[(&'a str, &'a str)],
         union: &UnionShape,
         narrowed: bool,
@@ -199,7 +212,8 @@ impl<'a> Walk<'a> {
             }
         }
         for (number, _) in union.variants {
-            if objects.iter().all(|(known, _)| known != number) {
+            let is_known = objects.iter().any(|(known, _)| known == number);
+            if !is_known && !self.is_beyond(name, number) {
                 self.differ(at, format!("{}: {number} is not documented", union.name));
             }
         }
@@ -218,7 +232,12 @@ impl<'a> Walk<'a> {
 }
 
 /// What is wrong with how a field stands when it is null or missing.
-fn of_absence(row: &Row<'_>, field: &FieldShape, partial: bool) -> Option<&'static str> {
+fn of_absence(
+    row: &Row<'_>,
+    field: &FieldShape,
+    partial: bool,
+    may_be_empty: bool,
+) -> Option<&'static str> {
     if row.nullable && field.on_null == OnNull::Unread {
         return Some("may be null, which it cannot read");
     }
@@ -228,6 +247,9 @@ fn of_absence(row: &Row<'_>, field: &FieldShape, partial: bool) -> Option<&'stat
         (true, true) if field.on_null != OnNull::Kept => "missing and null fall together",
         (true, _) if field.is_always_written() => "may be missing, but is always written",
         (_, false) if field.absence == Absence::Null => "is never null, but written so",
+        (false, false) if may_be_empty && !field.is_always_written() => {
+            "is never missing, but left out when it is empty: `| always` is due"
+        }
         _ => return None,
     };
     Some(what)
