@@ -7,11 +7,12 @@
 //! have what the documents tell of kinds (channels, components, options, changes), or what they do
 //! not tell of yet (`unknown-…`). `schema.json` is the documents' digest.
 //!
-//! See `documents.rs`, `spoil.rs`, `nesting.rs`.
+//! See `documents.rs`, `spoil.rs`, `nesting.rs`; `snapshots.rs` for what each payload decodes to.
 
 #[path = "../support/corpus.rs"]
 mod corpus;
 mod documents;
 mod nesting;
 mod schema;
+mod snapshots;
 mod spoil;
