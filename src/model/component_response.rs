@@ -85,7 +85,7 @@ model! {
     /// What was chosen of given options.
     pub struct StringSelectResponse<'a> {
         /// [`ComponentType::STRING_SELECT`].
-        pub kind: ComponentType = "type",
+        pub kind: ComponentType = "type" | missing,
         /// Its number in the modal.
         pub id: Option<u32>,
         /// What the menu is called.
@@ -114,7 +114,7 @@ model! {
     /// The users that were chosen.
     pub struct UserSelectResponse<'a> {
         /// [`ComponentType::USER_SELECT`].
-        pub kind: ComponentType = "type",
+        pub kind: ComponentType = "type" | missing,
         /// Its number in the modal.
         pub id: Option<u32>,
         /// What the menu is called.
@@ -131,7 +131,7 @@ model! {
     /// The roles that were chosen.
     pub struct RoleSelectResponse<'a> {
         /// [`ComponentType::ROLE_SELECT`].
-        pub kind: ComponentType = "type",
+        pub kind: ComponentType = "type" | missing,
         /// Its number in the modal.
         pub id: Option<u32>,
         /// What the menu is called.
@@ -148,7 +148,7 @@ model! {
     /// The users and roles that were chosen.
     pub struct MentionableSelectResponse<'a> {
         /// [`ComponentType::MENTIONABLE_SELECT`].
-        pub kind: ComponentType = "type",
+        pub kind: ComponentType = "type" | missing,
         /// Its number in the modal.
         pub id: Option<u32>,
         /// What the menu is called.
@@ -165,7 +165,7 @@ model! {
     /// The channels that were chosen.
     pub struct ChannelSelectResponse<'a> {
         /// [`ComponentType::CHANNEL_SELECT`].
-        pub kind: ComponentType = "type",
+        pub kind: ComponentType = "type" | missing,
         /// Its number in the modal.
         pub id: Option<u32>,
         /// What the menu is called.

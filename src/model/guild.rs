@@ -96,7 +96,7 @@ extended! {
         /// For which age it is.
         pub nsfw_level: GuildAgeRestrictionLevel,
         /// Its stickers.
-        pub stickers: &'a [Sticker<'a>],
+        pub stickers: &'a [Sticker<'a>] | missing,
         /// Whether the bar of boosts is shown.
         pub premium_progress_bar_enabled: bool,
         /// Where Discord posts safety alerts.

@@ -6,7 +6,7 @@ model! {
     /// A poll.
     pub struct Poll<'a> {
         /// What is asked; only `text` is set.
-        pub question: PollMedia<'a>,
+        pub question: PollMedia<'a> | always,
         /// What can be answered.
         pub answers: &'a [PollAnswer<'a>],
         /// When it ends; `None` for never.
@@ -36,7 +36,7 @@ model! {
         /// Its number, from 1.
         pub answer_id: u64,
         /// What it says.
-        pub poll_media: PollMedia<'a>,
+        pub poll_media: PollMedia<'a> | always,
     }
 }
 

@@ -9,6 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that Discord sends and does not document, as real payloads and its own examples have them.
 const UNDOCUMENTED: &[(&str, &[&str])] = &[
+    // Of the official example of an interaction, and of the other source.
+    ("Guild", &["locale"]),
+    ("Guild Member", &["unusual_dm_activity_until"]),
+    ("Role", &["description"]),
+    ("Message Component Data", &["id"]),
     (
         "READY",
         &[
