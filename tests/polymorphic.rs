@@ -63,6 +63,27 @@ fn what_is_told_of_an_unknown_limit_is_kept() {
 }
 
 #[test]
+fn what_has_no_id_of_its_own_is_read_whatever_is_missing() {
+    let text = r#"{"retry_after":2.0,"meta":{"guild_id":"7"}}"#;
+    read!(text, |limited: RateLimited<'_>, _out| {
+        assert_eq!((limited.opcode, limited.retry_after_s), (0, 2.0));
+        assert!(matches!(limited.meta, RateLimitedMeta::Unknown(json) if json.len() == 1));
+    });
+    let text = r#"{"guild_id":"1","user_id":"2","action":{"type":4}}"#;
+    read!(text, |event: AutoModerationActionExecution<'_>, _out| {
+        assert_eq!((event.guild_id.get(), event.rule_id.get()), (1, 0));
+        assert_eq!(event.action.effect(), AutoModerationEffect::BlockMemberInteraction);
+    });
+    let text = r#"{"id":"1","changes":[{"key":null,"new_value":"x"}]}"#;
+    let notes = read!(text, |entry: AuditLogEntry<'_>, _out| {
+        let [change] = entry.changes else { panic!("{entry:?}") };
+        assert_eq!(change.key, "");
+        assert_eq!(change.new_value.value().and_then(AuditLogValue::as_str), Some("x"));
+    });
+    assert_eq!(notes, 1, "of the key");
+}
+
+#[test]
 fn control_payloads_read_what_other_servers_send_too() {
     for (text, resumable) in [("true", true), ("false", false), ("null", false), ("{}", false)] {
         read!(text, |session: InvalidSession, out| {

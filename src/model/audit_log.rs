@@ -76,7 +76,7 @@ model! {
     /// * an id (APPLICATION_COMMAND_PERMISSION_UPDATE): the permission of that role, user or
     ///   channel, as an object;
     /// * `channel_id` of invitations, `avatar_hash` of webhooks (not `avatar`).
-    pub struct AuditLogChange<'a> demands key {
+    pub struct AuditLogChange<'a> {
         /// After it; missing if there is none any more.
         pub new_value: Field<AuditLogValue<'a>>,
         /// Before it; missing if there was none.

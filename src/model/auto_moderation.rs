@@ -83,7 +83,7 @@ model! {
 model! {
     /// AUTO_MODERATION_ACTION_EXECUTION: a rule was set off and did something. One event for each
     /// action of the rule.
-    pub struct AutoModerationActionExecution<'a> demands rule_id {
+    pub struct AutoModerationActionExecution<'a> {
         /// In which guild.
         pub guild_id: GuildId,
         /// What was done.

@@ -18,7 +18,8 @@
 //!
 //! Every type is written out by serde to the JSON that Discord would have sent: an `Option` that is
 //! `None`, a missing [`Field`], an object or id that was not there are left out; where the
-//! documents show a key always there and nullable, `None` is written as null.
+//! documents show a key always there and nullable, `None` is written as null, and where they show
+//! an object always there whose keys may all be missing, `{}` is written.
 //!
 //! Where the documents say what a missing key means (a message's `flags`: none; a reference's
 //! `type`: `DEFAULT`), the type is plain and holds that. Keys that only HTTP answers carry, such

@@ -171,7 +171,7 @@ mod row {
 
     model! {
         /// RATE_LIMITED as it came: what `meta` is shows only when `opcode` is known.
-        pub struct RateLimited<'a> demands opcode {
+        pub struct RateLimited<'a> {
             /// The command's opcode.
             pub opcode: u64,
             /// In seconds.
