@@ -258,7 +258,8 @@ fn data_is_read_by_the_type_whichever_of_them_comes_first() {
 #[test]
 fn data_that_is_no_object_is_noted_and_kept() {
     for kind in [2, 3, 4, 5] {
-        let payload = json!({"op": 0, "t": "INTERACTION_CREATE", "d": {"data": [7], "id": "1", "type": kind}});
+        let data = json!({"data": [7], "id": "1", "type": kind});
+        let payload = json!({"op": 0, "t": "INTERACTION_CREATE", "d": data});
         let notes = read(&payload, |event| {
             let Event::InteractionCreate(interaction) = event else { panic!("{event:?}") };
             let Some(InteractionData::Unknown(json)) = interaction.data else {

@@ -6,8 +6,8 @@
 //! commands, which only HTTP answers hold, have no type here.
 
 use super::{
-    ApplicationId, Attachment, CommandId, GenericId, GuildId, Id, Message, Resolved,
-    ResolvedMember, User,
+    ApplicationId, Attachment, CommandId, CommandVersionId, GenericId, GuildId, Id, Message,
+    Resolved, ResolvedMember, User,
 };
 use crate::decode::{Cursor, Decode, Expected, JsonKind, MapKey, Shape};
 use serde::{Serialize, Serializer};
@@ -30,7 +30,8 @@ model! {
     /// payload.resize(text.len() + PADDING, 0);
     /// Scratch::new().read(&mut payload, text.len(), |root| {
     ///     let kind = EventKind::from_name(root.name());
-    ///     let Event::InteractionCreate(interaction) = Event::decode(kind, root.name(), root.data())
+    ///     let event = Event::decode(kind, root.name(), root.data());
+    ///     let Event::InteractionCreate(interaction) = event
     ///     else {
     ///         return;
     ///     };
@@ -52,6 +53,8 @@ model! {
         pub name: &'a str,
         /// The sort of command.
         pub kind: CommandType = "type",
+        /// Which version of the command was used. The documents have it in their examples alone.
+        pub version: Option<CommandVersionId>,
         /// In full what options and target name by id.
         pub resolved: Option<&'a Resolved<'a>>,
         /// As they came: the only one is a subcommand or a group if the command has such. See

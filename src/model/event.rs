@@ -232,7 +232,8 @@ events! {
     /// A sent command was over a limit.
     RateLimited "RATE_LIMITED" => RateLimited<'a>;
     /// An application command's permissions changed.
-    ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE" => GuildCommandPermissions<'a>;
+    ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE"
+        => GuildCommandPermissions<'a>;
     /// A rule of auto moderation was made.
     AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE" => AutoModerationRule<'a>;
     /// A rule of auto moderation changed.

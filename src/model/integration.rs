@@ -10,6 +10,8 @@ model! {
         pub id: IntegrationId,
         /// In which guild.
         pub guild_id: GuildId,
+        /// Its application, where only that is told. The documents have it in their examples alone.
+        pub application_id: Option<ApplicationId>,
         /// Its name.
         pub name: &'a str,
         /// To what: another service, or an application of Discord.

@@ -46,6 +46,10 @@ model! {
         /// In `mentions` of a message in a guild: the member, without its `user`.
         pub member: Option<&'a Member<'a>>,
     }
+    omits {
+        "display_name_styles": "not documented: how the name is drawn",
+        "clan": "not documented: the old name of `primary_guild`",
+    }
 }
 
 model! {

@@ -19,6 +19,8 @@ pub(crate) struct Drift {
     pub(crate) omitted: BTreeMap<(&'static str, &'static str), (u64, &'static str)>,
     /// The paths of this event's keys that are left out on purpose.
     omitted_paths: Vec<String>,
+    /// The paths of this event's keys that the model does not know.
+    unknown_paths: Vec<String>,
 }
 
 /// A key that the model does not know.
@@ -32,12 +34,18 @@ impl Drift {
     /// Looks through an event's `d`.
     pub(crate) fn see(&mut self, json: Json<'_>, shape: Shape) {
         self.omitted_paths.clear();
+        self.unknown_paths.clear();
         self.walk(json, shape, &mut String::new());
     }
 
     /// Whether the key at a path of the event seen last is left out on purpose.
     pub(crate) fn is_omitted(&self, path: &str) -> bool {
         self.omitted_paths.iter().any(|known| known == path)
+    }
+
+    /// Whether the key at a path of the event seen last is one that the model does not know.
+    pub(crate) fn is_unknown(&self, path: &str) -> bool {
+        self.unknown_paths.iter().any(|known| known == path)
     }
 
     fn walk(&mut self, json: Json<'_>, shape: Shape, path: &mut String) {
@@ -96,6 +104,7 @@ impl Drift {
             } else {
                 let found = self.keys.entry((object.name, key.to_owned()));
                 found.or_insert(Found { count: 0, kind: value.kind() }).count += 1;
+                self.unknown_paths.push(path.clone());
             }
             path.truncate(len);
         }
@@ -113,11 +122,16 @@ fn variant(json: Json<'_>, union: &UnionShape) -> Option<Shape> {
         }
         _ => 0,
     };
-    let is_by_sort = union.variants.iter().all(|row| row.0.parse::<u64>().is_ok());
-    let chosen = match by_sort {
-        None if !is_by_sort => union.variants.iter().max_by_key(|row| knows((row.1)())),
-        chosen => chosen,
+    let has_sort = |shape: Shape| match shape {
+        Shape::Object(object) => {
+            object.field("type").is_some_and(|field| matches!((field.shape)(), Shape::Enum(_)))
+        }
+        _ => false,
     };
+    // Where each variant has a `type` of its own, that tells them apart.
+    let is_by_sort = union.variants.iter().all(|row| has_sort((row.1)()));
+    let most = union.variants.iter().max_by_key(|row| knows((row.1)()));
+    let chosen = if is_by_sort { by_sort } else { most };
     chosen.map(|row| (row.1)())
 }
 

@@ -76,10 +76,11 @@ impl Iterator for Documents {
                 }
             }
             let begins = self.next.starts_with(['{', '[']);
-            if begins && !self.text.is_empty() {
-                if let Some(unfinished) = self.take() {
-                    return Some(Ok(unfinished));
-                }
+            if begins
+                && !self.text.is_empty()
+                && let Some(unfinished) = self.take()
+            {
+                return Some(Ok(unfinished));
             }
             if self.text.is_empty() {
                 self.began = self.line;

@@ -95,7 +95,10 @@ pub(crate) struct OmittedKey {
 #[derive(Debug, Serialize)]
 pub(crate) struct Roundtrip {
     pub(crate) compared: u64,
+    /// Keys that the model knows and that were not written.
     pub(crate) lost: Vec<Difference>,
+    /// Keys that it does not know, and that were not written therefore.
+    pub(crate) unknown: Vec<Difference>,
     pub(crate) changed: Vec<Difference>,
 }
 
@@ -138,6 +141,7 @@ impl Report {
             roundtrip: differences.map(|differences| Roundtrip {
                 compared: differences.compared,
                 lost: list(differences.lost),
+                unknown: list(differences.unknown),
                 changed: list(differences.changed),
             }),
             other_payloads,

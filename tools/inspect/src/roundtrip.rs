@@ -3,14 +3,16 @@
 //! What the types do not tell apart is no difference: a missing key, null, an empty list, and the
 //! empty value of a scalar; an id as a string or as a number.
 
-use crate::drift::push;
+use crate::drift::{Drift, push};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The differences of all events: by kind and path, so often.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
-    /// Keys that came and were not written.
+    /// Keys that came, that the model does not know, and that were not written.
+    pub(crate) unknown: BTreeMap<(String, String), u64>,
+    /// Keys that came, that the model knows, and that were not written.
     pub(crate) lost: BTreeMap<(String, String), u64>,
     /// Values that were written otherwise, and keys that were written though they never came.
     pub(crate) changed: BTreeMap<(String, String), u64>,
@@ -19,14 +21,8 @@ pub(crate) struct Differences {
 }
 
 impl Differences {
-    /// Compares one event. `is_omitted` tells whether the key at a path is left out on purpose.
-    pub(crate) fn see(
-        &mut self,
-        kind: &str,
-        came: &Value,
-        written: &Value,
-        is_omitted: impl Fn(&str) -> bool,
-    ) {
+    /// Compares one event.
+    pub(crate) fn see(&mut self, kind: &str, came: &Value, written: &Value, drift: &Drift) {
         self.compared += 1;
         let mut found = Vec::new();
         compare(came, Some(written), &mut String::new(), &mut found);
@@ -34,7 +30,9 @@ impl Differences {
             let key = (kind.to_owned(), path);
             if !is_lost {
                 *self.changed.entry(key).or_default() += 1;
-            } else if !is_omitted(&key.1) {
+            } else if drift.is_unknown(&key.1) {
+                *self.unknown.entry(key).or_default() += 1;
+            } else if !drift.is_omitted(&key.1) {
                 *self.lost.entry(key).or_default() += 1;
             }
         }

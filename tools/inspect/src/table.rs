@@ -93,8 +93,10 @@ fn write_roundtrip(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (lost, changed) = (trip.lost.len(), trip.changed.len());
     writeln!(
         out,
-        "\nWritten out again: {} events, {lost} keys lost, {changed} values changed",
-        trip.compared
+        "\nWritten out again: {} events, {lost} keys lost, {changed} values changed, {} keys not \
+         modelled",
+        trip.compared,
+        trip.unknown.len()
     )?;
     let mut list = |what: &str, rows: &[Difference]| {
         rows.iter().try_for_each(|row| {
@@ -102,7 +104,8 @@ fn write_roundtrip(report: &Report, out: &mut impl Write) -> io::Result<()> {
         })
     };
     list("lost", &trip.lost)?;
-    list("changed", &trip.changed)
+    list("changed", &trip.changed)?;
+    list("not modelled", &trip.unknown)
 }
 
 fn whole(quantiles: Quantiles) -> String {

@@ -128,7 +128,7 @@ impl Inspector {
             {
                 // Fails for no event: every key is a string.
                 let written = serde_json::to_value(event).unwrap_or(Value::Null);
-                differences.see(name, came, &written, |path| drift.is_omitted(path));
+                differences.see(name, came, &written, drift);
             }
             let is_untyped = matches!(event, Event::Untyped(_));
             (took, if is_untyped { Outcome::Untyped } else { Outcome::Typed })

@@ -2,8 +2,10 @@
 //!
 //! `documents.ndjson` holds the 108 examples of Discord's documents that are payloads or that an
 //! event carries, each wrapped into that event (discord-api-docs, code samples under the MIT
-//! licence, Copyright (c) 2016 Discord). Left out are those that only HTTP carries: application
-//! commands, an invitation, a guild's onboarding and preview, a SKU, webhooks.
+//! licence, Copyright (c) 2016 Discord). Changed in them: an id of 21 digits, which no snowflake
+//! can have, lost two of them; an empty `user` of a member who joins got an id. Left out are those
+//! that only HTTP carries: application commands, an invitation, a guild's onboarding and preview,
+//! a SKU, webhooks.
 
 use serde_json::Value;
 use std::io::Write;
@@ -38,9 +40,9 @@ fn the_examples_of_the_documents_come_out_as_they_went_in() {
     let path = here("tests/documents.ndjson");
     let output = inspect(&["--roundtrip", path.to_str().unwrap()], "");
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("events, 0 keys lost, 0 values changed"), "{text}");
+    let whole = "events, 0 keys lost, 0 values changed, 0 keys not modelled";
+    assert!(text.contains(whole), "{text}");
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(!text.contains("Not modelled"), "{text}");
 }
 
 #[test]
