@@ -42,7 +42,7 @@ extended! {
     }
 
     /// GUILD_MEMBER_ADD: a user joined a guild. May come again for one who is there already.
-    pub struct GuildMemberAdd<'a> demands user, with {
+    pub struct GuildMemberAdd<'a> demands guild_id, with {
         /// Which guild.
         pub guild_id: GuildId,
     }
@@ -105,10 +105,10 @@ model! {
         pub chunk_index: u32,
         /// How many parts there are.
         pub chunk_count: u32,
-        /// What was asked for and is no member.
-        pub not_found: &'a [SentId<kind::User>] | missing,
-        /// Their presences, if they were asked for.
-        pub presences: &'a [PresenceUpdate<'a>] | missing,
+        /// What was asked for by id and is no member.
+        pub not_found: Option<&'a [SentId<kind::User>]>,
+        /// Their presences; `None` if they were not asked for.
+        pub presences: Option<&'a [PresenceUpdate<'a>]>,
         /// What the request was marked with.
         pub nonce: Option<&'a str>,
     }

@@ -5,8 +5,8 @@ use super::{ChannelId, Emoji, Field, GuildId, Member, Secret, SentId, Timestamp,
 model! {
     /// VOICE_STATE_UPDATE: somebody joined, left or moved in voice, or is heard otherwise.
     pub struct VoiceState<'a> demands user_id {
-        /// `None` inside GUILD_CREATE, and in calls.
-        pub guild_id: Option<GuildId>,
+        /// Missing inside GUILD_CREATE; missing or null in calls.
+        pub guild_id: Field<GuildId>,
         /// Where; `None` after leaving.
         pub channel_id: Option<ChannelId> | null,
         /// Who.
@@ -24,7 +24,7 @@ model! {
         /// Whether the user chose not to be heard.
         pub self_mute: bool,
         /// Whether the user shows a screen.
-        pub self_stream: Option<bool>,
+        pub self_stream: Field<bool>,
         /// Whether the user's camera is on.
         pub self_video: bool,
         /// Whether the user may not speak on this stage.

@@ -76,7 +76,7 @@ impl Paths {
                 (event.id.get(), sum)
             }
             Event::VoiceStateUpdate(event) => {
-                let sum = event.guild_id.map_or(0, |id| id.get())
+                let sum = event.guild_id.value().map_or(0, |id| id.get())
                     ^ event.channel_id.map_or(0, |id| id.get())
                     ^ text(event.session_id.expose())
                     ^ u64::from(event.self_mute)
