@@ -92,7 +92,8 @@
 //!
 //! **Interest.** The intents decide what Discord sends, the [`Interest`] what is done with it, kind
 //! by kind: [`Skip`](Delivery::Skip) counts it and never parses it, [`Typed`](Delivery::Typed)
-//! reads it (kinds without a type come as [`Event::Untyped`], a name and its JSON tree),
+//! reads it (a kind that this version does not know comes as [`Event::Untyped`], its name and its
+//! JSON tree),
 //! [`Raw`](Delivery::Raw) hands on the text as it came, [`RawAndTyped`](Delivery::RawAndTyped) does
 //! both for one copy. It is fixed at the start. No event is dropped for being unknown or odd.
 //!
@@ -206,9 +207,8 @@
 //!
 //! # What is not there yet
 //!
-//! Sessions handed over to another process, and typed forms of the kinds that are not in
-//! [`EventSet::TYPED`]. There is no REST client, no cache and no command framework, and there will
-//! be none.
+//! Sessions handed over to another process. There is no REST client, no cache and no command
+//! framework, and there will be none.
 //!
 //! # The map
 //!
