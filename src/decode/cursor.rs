@@ -195,7 +195,7 @@ impl<'a> Cursor<'a> {
         fill: T,
     ) -> Result<&'a mut [T], Expected> {
         self.enter()?;
-        self.arena.bump.try_alloc_slice_fill_copy(len, fill).map_err(|_| Expected::LessRoom)
+        self.arena.alloc_slice(len, fill)
     }
 
     #[inline]
@@ -365,8 +365,7 @@ impl<'a, T: DecodeObject<'a>> Decode<'a> for &'a T {
     const ABSENT: Self = T::ABSENT_REF;
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
         cursor.enter()?;
-        let slot =
-            cursor.arena.bump.try_alloc_with(|| T::ABSENT).map_err(|_| Expected::LessRoom)?;
+        let slot = cursor.arena.alloc(|| T::ABSENT)?;
         T::decode_into(cursor, slot)?;
         cursor.leave();
         Ok(slot)

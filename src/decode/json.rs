@@ -209,7 +209,7 @@ impl<'a> Json<'a> {
 
     /// How many bytes the payload's arena may hold.
     pub(super) fn room(self) -> Option<usize> {
-        self.arena.and_then(|arena| arena.bump.allocation_limit())
+        self.arena.map(Arena::room)
     }
 
     #[inline]
@@ -236,7 +236,7 @@ impl fmt::Debug for Json<'_> {
 }
 
 /// The elements of an array: see [`Json::iter`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Elements<'a> {
     rest: &'a [Node<'a>],
     arena: Option<&'a Arena>,
@@ -255,7 +255,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// The keys and values of an object: see [`Json::entries`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entries<'a>(Elements<'a>);
 
 impl<'a> Iterator for Entries<'a> {
@@ -263,6 +263,20 @@ impl<'a> Iterator for Entries<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.0.next()?.as_str().unwrap_or("");
         Some((key, self.0.next().unwrap_or(Json::NULL)))
+    }
+}
+
+/// Without what is still to come, which may hold tokens.
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elements").finish_non_exhaustive()
+    }
+}
+
+/// Without what is still to come, which may hold tokens.
+impl fmt::Debug for Entries<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries").finish_non_exhaustive()
     }
 }
 

@@ -82,7 +82,7 @@ impl Scratch {
         let (_, room) = reader.head();
         self.len_seen = self.len_seen.max(room as usize / ARENA_FACTOR);
         self.arena.notes.clear();
-        self.arena.bump.set_allocation_limit(Some(room as usize));
+        self.arena.open(room as usize);
 
         let tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut lease = Lease { scratch: self, tape };

@@ -1,7 +1,7 @@
 //! [`Map`]: an object whose keys are data, such as the users of a resolved interaction by id.
 
 use super::cursor::{Cursor, Decode};
-use super::error::Expected;
+use super::error::{Expected, Note};
 use super::shape::Shape;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
@@ -81,12 +81,16 @@ impl<'a, K: MapKey<'a>, V: Decode<'a>> Decode<'a> for Map<'a, K, V> {
         for _ in 0..len {
             let key = K::read(cursor.key());
             let read = cursor.field(&mut list[filled].1, "map", "value");
-            if let (true, Ok(key)) = (read, key) {
-                list[filled].0 = key;
-                filled += 1;
-            } else {
-                list[filled].1 = V::ABSENT;
+            match key {
+                Ok(key) if read => {
+                    list[filled].0 = key;
+                    filled += 1;
+                    continue;
+                }
+                Ok(_) => {}
+                Err(expected) => cursor.note(Note { object: "map", field: "key", expected }),
             }
+            list[filled].1 = V::ABSENT;
         }
         cursor.leave();
         Ok(Self(&list[..filled]))

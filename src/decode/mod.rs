@@ -41,6 +41,7 @@ pub use shape::{
 
 use bumpalo::Bump;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};
+use std::cell::Cell;
 use std::fmt;
 use std::mem;
 
@@ -59,7 +60,11 @@ pub struct Scratch {
 
 /// Where lists and nested objects of one payload lie, and the notes about it.
 pub(crate) struct Arena {
-    pub(crate) bump: Bump,
+    bump: Bump,
+    /// Bytes that this payload may take, and what is left of them. Counted here, since bumpalo's own
+    /// limit counts chunks, those kept from earlier payloads too.
+    room: Cell<usize>,
+    left: Cell<usize>,
     pub(crate) notes: Notes,
 }
 
@@ -69,7 +74,12 @@ impl Scratch {
         Self {
             tape: Tape(Vec::new()),
             buffers: Buffers::with_max_depth(0, DEPTH_MAX),
-            arena: Arena { bump: Bump::with_capacity(ARENA_LEN_MIN), notes: Notes::default() },
+            arena: Arena {
+                bump: Bump::with_capacity(ARENA_LEN_MIN),
+                room: Cell::new(0),
+                left: Cell::new(0),
+                notes: Notes::default(),
+            },
             len_seen: 0,
         }
     }
@@ -99,7 +109,7 @@ impl Scratch {
         self.len_seen = self.len_seen.max(len);
         self.arena.notes.clear();
         let room = len.saturating_mul(ARENA_FACTOR).saturating_add(ARENA_LEN_MIN);
-        self.arena.bump.set_allocation_limit(Some(room));
+        self.arena.open(room);
 
         let tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let mut lease = Lease { scratch: self, tape };
@@ -111,6 +121,11 @@ impl Scratch {
     /// The fields of the last payload that could not be read.
     pub fn notes(&self) -> &Notes {
         &self.arena.notes
+    }
+
+    /// Forgets the notes, for an event that nothing was read for.
+    pub(crate) fn clear_notes(&mut self) {
+        self.arena.notes.clear();
     }
 
     /// Gives memory back if a text of more than `len_keep` bytes has inflated the buffers.
@@ -129,6 +144,37 @@ impl Scratch {
         // and about half as many again (colons and commas).
         let nodes = self.tape.0.capacity();
         nodes * (size_of::<Node<'_>>() + 6) + self.len_seen + self.arena.bump.allocated_bytes()
+    }
+}
+
+impl Arena {
+    /// For the next payload, which may take `room` bytes. The arena is empty.
+    fn open(&self, room: usize) {
+        self.room.set(room);
+        self.left.set(room);
+    }
+
+    /// How many bytes this payload may take in all.
+    fn room(&self) -> usize {
+        self.room.get()
+    }
+
+    fn take(&self, len: usize) -> Result<(), Expected> {
+        let left = self.left.get().checked_sub(len).ok_or(Expected::LessRoom)?;
+        self.left.set(left);
+        Ok(())
+    }
+
+    #[inline]
+    fn alloc<T: Copy>(&self, fill: impl FnOnce() -> T) -> Result<&mut T, Expected> {
+        self.take(size_of::<T>())?;
+        self.bump.try_alloc_with(fill).map_err(|_| Expected::LessRoom)
+    }
+
+    #[inline]
+    fn alloc_slice<T: Copy>(&self, len: usize, fill: T) -> Result<&mut [T], Expected> {
+        self.take(size_of::<T>().saturating_mul(len))?;
+        self.bump.try_alloc_slice_fill_copy(len, fill).map_err(|_| Expected::LessRoom)
     }
 }
 
@@ -252,7 +298,7 @@ pub const DEPTH_MAX: usize = 64;
 
 /// The arena of one payload may hold this many bytes for each byte of its text (and
 /// [`ARENA_LEN_MIN`] besides), so that a list of a million `{}` cannot become gigabytes.
-pub const ARENA_FACTOR: usize = 8;
+pub const ARENA_FACTOR: usize = 16;
 
 /// Bytes that the arena starts with.
 pub const ARENA_LEN_MIN: usize = 16 * 1024;

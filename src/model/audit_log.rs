@@ -125,7 +125,8 @@ impl<'a> AuditLogChange<'a> {
     /// The roles that a member was given (`$add`) or lost (`$remove`); `None` for other keys, and
     /// where the value is no list.
     ///
-    /// Makes a new list in the payload's arena at each call.
+    /// Makes a new list in the payload's arena at each call; `None` too when that is full, after
+    /// some hundred calls.
     pub fn roles(&self) -> Option<&'a [AuditLogRole<'a>]> {
         match (self.key, self.new_value) {
             ("$add" | "$remove", Field::Value(AuditLogValue::Json(json))) => json.read().ok(),

@@ -6,8 +6,8 @@
 //! commands, which only HTTP answers hold, have no type here.
 
 use super::{
-    ApplicationId, Attachment, CommandId, CommandVersionId, GenericId, GuildId, Id, Message,
-    Resolved, ResolvedMember, User,
+    ApplicationId, Attachment, Channel, CommandId, CommandVersionId, GenericId, GuildId, Id,
+    Message, Resolved, ResolvedMember, Role, User,
 };
 use crate::decode::{Cursor, Decode, Expected, JsonKind, MapKey, Shape};
 use serde::{Serialize, Serializer};
@@ -113,6 +113,16 @@ impl<'a> CommandData<'a> {
     /// The member that the option `name` names; `None` outside guilds.
     pub fn member(&self, name: &str) -> Option<&'a ResolvedMember<'a>> {
         self.resolved?.member(self.option(name)?.as_id()?)
+    }
+
+    /// The role that the option `name` names.
+    pub fn role(&self, name: &str) -> Option<&'a Role<'a>> {
+        self.resolved?.role(self.option(name)?.as_id()?)
+    }
+
+    /// The channel that the option `name` names, with few of its fields.
+    pub fn channel(&self, name: &str) -> Option<&'a Channel<'a>> {
+        self.resolved?.channel(self.option(name)?.as_id()?)
     }
 
     /// The file of the option `name`.

@@ -225,165 +225,165 @@ fn note_unread(cursor: &Cursor<'_>, error: DecodeError) {
 }
 
 events! {
-    /// A session began.
+    /// A session began. [Discord's page](https://discord.com/developers/docs/events/gateway-events#ready)
     Ready "READY" => Ready<'a>;
-    /// The missed dispatches of a resumed session are delivered.
+    /// The missed dispatches of a resumed session are delivered. [Discord's page](https://discord.com/developers/docs/events/gateway-events#resumed)
     Resumed "RESUMED" => Resumed<'a>;
-    /// A sent command was over a limit.
+    /// A sent command was over a limit. [Discord's page](https://discord.com/developers/docs/events/gateway-events#rate-limited)
     RateLimited "RATE_LIMITED" => RateLimited<'a>;
-    /// An application command's permissions changed.
+    /// An application command's permissions changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#application-command-permissions-update)
     ApplicationCommandPermissionsUpdate "APPLICATION_COMMAND_PERMISSIONS_UPDATE"
         => GuildCommandPermissions<'a>;
-    /// A rule of auto moderation was made.
+    /// A rule of auto moderation was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#auto-moderation-rule-create)
     AutoModerationRuleCreate "AUTO_MODERATION_RULE_CREATE" => AutoModerationRule<'a>;
-    /// A rule of auto moderation changed.
+    /// A rule of auto moderation changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#auto-moderation-rule-update)
     AutoModerationRuleUpdate "AUTO_MODERATION_RULE_UPDATE" => AutoModerationRule<'a>;
-    /// A rule of auto moderation is gone.
+    /// A rule of auto moderation is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#auto-moderation-rule-delete)
     AutoModerationRuleDelete "AUTO_MODERATION_RULE_DELETE" => AutoModerationRule<'a>;
-    /// Auto moderation acted.
+    /// Auto moderation acted. [Discord's page](https://discord.com/developers/docs/events/gateway-events#auto-moderation-action-execution)
     AutoModerationActionExecution "AUTO_MODERATION_ACTION_EXECUTION"
         => AutoModerationActionExecution<'a>;
-    /// A channel was made.
+    /// A channel was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#channel-create)
     ChannelCreate "CHANNEL_CREATE" => Channel<'a>;
-    /// A channel changed.
+    /// A channel changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#channel-update)
     ChannelUpdate "CHANNEL_UPDATE" => Channel<'a>;
-    /// A channel is gone.
+    /// A channel is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#channel-delete)
     ChannelDelete "CHANNEL_DELETE" => Channel<'a>;
-    /// The answer to a request for channel info.
+    /// The answer to a request for channel info. [Discord's page](https://discord.com/developers/docs/events/gateway-events#channel-info)
     ChannelInfo "CHANNEL_INFO" => ChannelInfo<'a>;
-    /// A message was pinned or unpinned.
+    /// A message was pinned or unpinned. [Discord's page](https://discord.com/developers/docs/events/gateway-events#channel-pins-update)
     ChannelPinsUpdate "CHANNEL_PINS_UPDATE" => ChannelPinsUpdate<'a>;
-    /// A thread was made, or the bot was added to one.
+    /// A thread was made, or the bot was added to one. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-create)
     ThreadCreate "THREAD_CREATE" => Channel<'a>;
-    /// A thread changed.
+    /// A thread changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-update)
     ThreadUpdate "THREAD_UPDATE" => Channel<'a>;
-    /// A thread is gone.
+    /// A thread is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-delete)
     ThreadDelete "THREAD_DELETE" => ThreadDelete;
-    /// The active threads of channels that the bot gained access to.
+    /// The active threads of channels that the bot gained access to. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-list-sync)
     ThreadListSync "THREAD_LIST_SYNC" => ThreadListSync<'a>;
-    /// The bot's own membership of a thread changed.
+    /// The bot's own membership of a thread changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-member-update)
     ThreadMemberUpdate "THREAD_MEMBER_UPDATE" => ThreadMember<'a>;
-    /// Users joined or left a thread.
+    /// Users joined or left a thread. [Discord's page](https://discord.com/developers/docs/events/gateway-events#thread-members-update)
     ThreadMembersUpdate "THREAD_MEMBERS_UPDATE" => ThreadMembersUpdate<'a>;
-    /// Somebody bought something.
+    /// Somebody bought something. [Discord's page](https://discord.com/developers/docs/events/gateway-events#entitlement-create)
     EntitlementCreate "ENTITLEMENT_CREATE" => Entitlement<'a>;
-    /// An entitlement changed or ended.
+    /// An entitlement changed or ended. [Discord's page](https://discord.com/developers/docs/events/gateway-events#entitlement-update)
     EntitlementUpdate "ENTITLEMENT_UPDATE" => Entitlement<'a>;
-    /// An entitlement was refunded or removed.
+    /// An entitlement was refunded or removed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#entitlement-delete)
     EntitlementDelete "ENTITLEMENT_DELETE" => Entitlement<'a>;
-    /// A guild became available, or the bot joined it.
+    /// A guild became available, or the bot joined it. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-create)
     GuildCreate "GUILD_CREATE" => GuildCreate<'a>;
-    /// A guild changed.
+    /// A guild changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-update)
     GuildUpdate "GUILD_UPDATE" => Guild<'a>;
-    /// A guild became unavailable, or the bot left it.
+    /// A guild became unavailable, or the bot left it. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-delete)
     GuildDelete "GUILD_DELETE" => UnavailableGuild;
-    /// The audit log has a new entry.
+    /// The audit log has a new entry. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-audit-log-entry-create)
     GuildAuditLogEntryCreate "GUILD_AUDIT_LOG_ENTRY_CREATE" => AuditLogEntry<'a>;
-    /// A user was banned.
+    /// A user was banned. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-ban-add)
     GuildBanAdd "GUILD_BAN_ADD" => GuildBan<'a>;
-    /// A ban was lifted.
+    /// A ban was lifted. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-ban-remove)
     GuildBanRemove "GUILD_BAN_REMOVE" => GuildBan<'a>;
-    /// A guild's emoji changed.
+    /// A guild's emoji changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-emojis-update)
     GuildEmojisUpdate "GUILD_EMOJIS_UPDATE" => GuildEmojisUpdate<'a>;
-    /// A guild's stickers changed.
+    /// A guild's stickers changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-stickers-update)
     GuildStickersUpdate "GUILD_STICKERS_UPDATE" => GuildStickersUpdate<'a>;
-    /// A guild's integrations changed.
+    /// A guild's integrations changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-integrations-update)
     GuildIntegrationsUpdate "GUILD_INTEGRATIONS_UPDATE" => GuildIntegrationsUpdate;
-    /// A user joined a guild.
+    /// A user joined a guild. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-member-add)
     GuildMemberAdd "GUILD_MEMBER_ADD" => GuildMemberAdd<'a>;
-    /// A user left a guild.
+    /// A user left a guild. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-member-remove)
     GuildMemberRemove "GUILD_MEMBER_REMOVE" => GuildMemberRemove<'a>;
-    /// A member changed.
+    /// A member changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-member-update)
     GuildMemberUpdate "GUILD_MEMBER_UPDATE" => GuildMemberUpdate<'a>;
-    /// A part of the answer to a request for members.
+    /// A part of the answer to a request for members. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-members-chunk)
     GuildMembersChunk "GUILD_MEMBERS_CHUNK" => GuildMembersChunk<'a>;
-    /// A role was made.
+    /// A role was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-role-create)
     GuildRoleCreate "GUILD_ROLE_CREATE" => GuildRole<'a>;
-    /// A role changed.
+    /// A role changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-role-update)
     GuildRoleUpdate "GUILD_ROLE_UPDATE" => GuildRole<'a>;
-    /// A role is gone.
+    /// A role is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-role-delete)
     GuildRoleDelete "GUILD_ROLE_DELETE" => GuildRoleDelete;
-    /// Something was planned.
+    /// Something was planned. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-scheduled-event-create)
     GuildScheduledEventCreate "GUILD_SCHEDULED_EVENT_CREATE" => GuildScheduledEvent<'a>;
-    /// A plan changed.
+    /// A plan changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-scheduled-event-update)
     GuildScheduledEventUpdate "GUILD_SCHEDULED_EVENT_UPDATE" => GuildScheduledEvent<'a>;
-    /// A plan was given up.
+    /// A plan was given up. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-scheduled-event-delete)
     GuildScheduledEventDelete "GUILD_SCHEDULED_EVENT_DELETE" => GuildScheduledEvent<'a>;
-    /// A user subscribed to a plan.
+    /// A user subscribed to a plan. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-scheduled-event-user-add)
     GuildScheduledEventUserAdd "GUILD_SCHEDULED_EVENT_USER_ADD" => GuildScheduledEventUser;
-    /// A user unsubscribed from a plan.
+    /// A user unsubscribed from a plan. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-scheduled-event-user-remove)
     GuildScheduledEventUserRemove "GUILD_SCHEDULED_EVENT_USER_REMOVE" => GuildScheduledEventUser;
-    /// A sound was made.
+    /// A sound was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-soundboard-sound-create)
     GuildSoundboardSoundCreate "GUILD_SOUNDBOARD_SOUND_CREATE" => SoundboardSound<'a>;
-    /// A sound changed.
+    /// A sound changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-soundboard-sound-update)
     GuildSoundboardSoundUpdate "GUILD_SOUNDBOARD_SOUND_UPDATE" => SoundboardSound<'a>;
-    /// A sound is gone.
+    /// A sound is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-soundboard-sound-delete)
     GuildSoundboardSoundDelete "GUILD_SOUNDBOARD_SOUND_DELETE" => GuildSoundboardSoundDelete;
-    /// Several sounds changed.
+    /// Several sounds changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#guild-soundboard-sounds-update)
     GuildSoundboardSoundsUpdate "GUILD_SOUNDBOARD_SOUNDS_UPDATE" => SoundboardSounds<'a>;
-    /// The answer to a request for sounds.
+    /// The answer to a request for sounds. [Discord's page](https://discord.com/developers/docs/events/gateway-events#soundboard-sounds)
     SoundboardSounds "SOUNDBOARD_SOUNDS" => SoundboardSounds<'a>;
-    /// An integration was made.
+    /// An integration was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#integration-create)
     IntegrationCreate "INTEGRATION_CREATE" => Integration<'a>;
-    /// An integration changed.
+    /// An integration changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#integration-update)
     IntegrationUpdate "INTEGRATION_UPDATE" => Integration<'a>;
-    /// An integration is gone.
+    /// An integration is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#integration-delete)
     IntegrationDelete "INTEGRATION_DELETE" => IntegrationDelete;
-    /// Somebody used a command, a component or a modal.
+    /// Somebody used a command, a component or a modal. [Discord's page](https://discord.com/developers/docs/events/gateway-events#interaction-create)
     InteractionCreate "INTERACTION_CREATE" => Interaction<'a>;
-    /// An invitation was made.
+    /// An invitation was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#invite-create)
     InviteCreate "INVITE_CREATE" => InviteCreate<'a>;
-    /// An invitation is gone.
+    /// An invitation is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#invite-delete)
     InviteDelete "INVITE_DELETE" => InviteDelete<'a>;
-    /// A message was sent.
+    /// A message was sent. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-create)
     MessageCreate "MESSAGE_CREATE" => Message<'a>;
-    /// A message changed.
+    /// A message changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-update)
     MessageUpdate "MESSAGE_UPDATE" => MessageUpdate<'a>;
-    /// A message was deleted.
+    /// A message was deleted. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-delete)
     MessageDelete "MESSAGE_DELETE" => MessageDelete;
-    /// Several messages were deleted at once.
+    /// Several messages were deleted at once. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-delete-bulk)
     MessageDeleteBulk "MESSAGE_DELETE_BULK" => MessageDeleteBulk<'a>;
-    /// Somebody reacted to a message.
+    /// Somebody reacted to a message. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-reaction-add)
     MessageReactionAdd "MESSAGE_REACTION_ADD" => MessageReactionAdd<'a>;
-    /// Somebody took a reaction back.
+    /// Somebody took a reaction back. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-reaction-remove)
     MessageReactionRemove "MESSAGE_REACTION_REMOVE" => MessageReactionRemove<'a>;
-    /// All reactions to a message were removed.
+    /// All reactions to a message were removed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-reaction-remove-all)
     MessageReactionRemoveAll "MESSAGE_REACTION_REMOVE_ALL" => MessageReactionRemoveAll;
-    /// All reactions with one emoji were removed.
+    /// All reactions with one emoji were removed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-reaction-remove-emoji)
     MessageReactionRemoveEmoji "MESSAGE_REACTION_REMOVE_EMOJI" => MessageReactionRemoveEmoji<'a>;
-    /// A user came, went or does something else.
+    /// A user came, went or does something else. [Discord's page](https://discord.com/developers/docs/events/gateway-events#presence-update)
     PresenceUpdate "PRESENCE_UPDATE" => PresenceUpdate<'a>;
-    /// A stage began.
+    /// A stage began. [Discord's page](https://discord.com/developers/docs/events/gateway-events#stage-instance-create)
     StageInstanceCreate "STAGE_INSTANCE_CREATE" => StageInstance<'a>;
-    /// A stage changed.
+    /// A stage changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#stage-instance-update)
     StageInstanceUpdate "STAGE_INSTANCE_UPDATE" => StageInstance<'a>;
-    /// A stage ended.
+    /// A stage ended. [Discord's page](https://discord.com/developers/docs/events/gateway-events#stage-instance-delete)
     StageInstanceDelete "STAGE_INSTANCE_DELETE" => StageInstance<'a>;
-    /// A subscription was made.
+    /// A subscription was made. [Discord's page](https://discord.com/developers/docs/events/gateway-events#subscription-create)
     SubscriptionCreate "SUBSCRIPTION_CREATE" => Subscription<'a>;
-    /// A subscription changed.
+    /// A subscription changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#subscription-update)
     SubscriptionUpdate "SUBSCRIPTION_UPDATE" => Subscription<'a>;
-    /// A subscription is gone.
+    /// A subscription is gone. [Discord's page](https://discord.com/developers/docs/events/gateway-events#subscription-delete)
     SubscriptionDelete "SUBSCRIPTION_DELETE" => Subscription<'a>;
-    /// Somebody types.
+    /// Somebody types. [Discord's page](https://discord.com/developers/docs/events/gateway-events#typing-start)
     TypingStart "TYPING_START" => TypingStart<'a>;
-    /// The bot's own user changed.
+    /// The bot's own user changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#user-update)
     UserUpdate "USER_UPDATE" => User<'a>;
-    /// Somebody sent an effect in the voice channel that the bot is in.
+    /// Somebody sent an effect in the voice channel that the bot is in. [Discord's page](https://discord.com/developers/docs/events/gateway-events#voice-channel-effect-send)
     VoiceChannelEffectSend "VOICE_CHANNEL_EFFECT_SEND" => VoiceChannelEffectSend<'a>;
-    /// A voice channel came into use or fell out of it.
+    /// A voice channel came into use or fell out of it. [Discord's page](https://discord.com/developers/docs/events/gateway-events#voice-channel-start-time-update)
     VoiceChannelStartTimeUpdate "VOICE_CHANNEL_START_TIME_UPDATE" => VoiceChannelStartTimeUpdate;
-    /// A voice channel's status changed.
+    /// A voice channel's status changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#voice-channel-status-update)
     VoiceChannelStatusUpdate "VOICE_CHANNEL_STATUS_UPDATE" => VoiceChannelStatusUpdate<'a>;
-    /// Somebody joined, left or moved in voice.
+    /// Somebody joined, left or moved in voice. [Discord's page](https://discord.com/developers/docs/events/gateway-events#voice-state-update)
     VoiceStateUpdate "VOICE_STATE_UPDATE" => VoiceState<'a>;
-    /// A guild's voice server changed.
+    /// A guild's voice server changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#voice-server-update)
     VoiceServerUpdate "VOICE_SERVER_UPDATE" => VoiceServerUpdate<'a>;
-    /// A channel's webhooks changed.
+    /// A channel's webhooks changed. [Discord's page](https://discord.com/developers/docs/events/gateway-events#webhooks-update)
     WebhooksUpdate "WEBHOOKS_UPDATE" => WebhooksUpdate;
-    /// Somebody voted.
+    /// Somebody voted. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-poll-vote-add)
     MessagePollVoteAdd "MESSAGE_POLL_VOTE_ADD" => MessagePollVote;
-    /// Somebody took a vote back.
+    /// Somebody took a vote back. [Discord's page](https://discord.com/developers/docs/events/gateway-events#message-poll-vote-remove)
     MessagePollVoteRemove "MESSAGE_POLL_VOTE_REMOVE" => MessagePollVote;
 }
 

@@ -71,6 +71,7 @@ impl OwnedEvent {
     /// allocated. Fields that cannot be read are noted there ([`Scratch::notes`]).
     pub fn read<R>(&self, scratch: &mut Scratch, visit: impl for<'a> FnOnce(Event<'a>) -> R) -> R {
         let (kind, name) = (self.kind, self.kept.name());
+        scratch.clear_notes();
         match self.form {
             Form::Typed => {
                 scratch.reopen(&self.kept, |data| visit(Event::decode(kind, name, data)))

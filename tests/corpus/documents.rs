@@ -12,7 +12,6 @@ const UNDOCUMENTED: &[(&str, &[&str])] = &[
     // Of the official example of an interaction, and of the other source.
     ("Guild", &["locale"]),
     ("Guild Member", &["unusual_dm_activity_until"]),
-    ("Role", &["description"]),
     ("Message Component Data", &["id"]),
     (
         "READY",

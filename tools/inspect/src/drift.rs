@@ -55,7 +55,7 @@ impl Drift {
                 if let Some(shape) = variant(json, union) {
                     self.walk(json, shape, path);
                 } else if json.kind() == JsonKind::Object {
-                    let sort = json.get("type").map_or("none".to_owned(), |sort| sort.to_string());
+                    let sort = json.get("type").map_or("none".to_owned(), shown);
                     *self.values.entry((union.name, sort)).or_default() += 1;
                 }
             }
@@ -74,7 +74,7 @@ impl Drift {
                 }
             }
             Shape::Enum(named) if !json.is_null() => {
-                let value = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+                let value = shown(json);
                 if named.values.iter().all(|(_, known)| *known != value) {
                     *self.values.entry((named.name, value)).or_default() += 1;
                 }
@@ -134,6 +134,23 @@ fn variant(json: Json<'_>, union: &UnionShape) -> Option<Shape> {
     let chosen = if is_by_sort { by_sort } else { most };
     chosen.map(|row| (row.1)())
 }
+
+/// A value of an enumeration as it may be printed: a number or a word. Of what is neither, only
+/// the sort: it may be or hold a secret.
+fn shown(json: Json<'_>) -> String {
+    let is_word = |text: &str| {
+        text.len() <= WORD_LEN_MAX
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    match (json.kind(), json.as_str()) {
+        (JsonKind::Number, _) => json.to_string(),
+        (_, Some(text)) if is_word(text) => text.to_owned(),
+        (kind, _) => format!("({kind:?})"),
+    }
+}
+
+/// Longer words are not printed.
+const WORD_LEN_MAX: usize = 40;
 
 /// A key behind a path.
 pub(crate) fn push(path: &mut String, key: &str) {

@@ -4,7 +4,7 @@
 //! before it is given out as it is, and fails where it is parsed. So one broken line costs itself.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// The documents of a file.
@@ -15,7 +15,7 @@ pub(crate) struct Documents {
     text: String,
     began: u64,
     brackets: Brackets,
-    next: String,
+    next: Vec<u8>,
 }
 
 /// One JSON document.
@@ -52,7 +52,7 @@ impl Documents {
             text: String::new(),
             began: 0,
             brackets: Brackets::default(),
-            next: String::new(),
+            next: Vec::new(),
         }
     }
 
@@ -69,13 +69,17 @@ impl Iterator for Documents {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if self.next.is_empty() {
-                match self.lines.read_line(&mut self.next) {
+                let mut bounded = (&mut self.lines).take(DOCUMENT_LEN_MAX as u64 + 1);
+                match bounded.read_until(b'\n', &mut self.next) {
                     Ok(0) => return self.take().map(Ok),
                     Ok(_) => self.line += 1,
                     Err(error) => return Some(Err(error)),
                 }
+                if self.line == 1 && self.next.starts_with(BYTE_ORDER_MARK) {
+                    self.next.drain(..BYTE_ORDER_MARK.len());
+                }
             }
-            let begins = self.next.starts_with(['{', '[']);
+            let begins = matches!(self.next.first(), Some(b'{' | b'['));
             if begins
                 && !self.text.is_empty()
                 && let Some(unfinished) = self.take()
@@ -86,11 +90,15 @@ impl Iterator for Documents {
                 self.began = self.line;
             }
             if self.text.len() + self.next.len() > DOCUMENT_LEN_MAX {
-                let text = format!("line {}: a document longer than 1 GiB", self.began);
+                let text = format!("line {}: a document longer than 256 MiB", self.began);
                 return Some(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
             }
-            self.brackets.step(self.next.as_bytes());
-            self.text.push_str(&self.next);
+            self.brackets.step(&self.next);
+            // What is no text is no JSON either, and fails where it is parsed.
+            match std::str::from_utf8(&self.next) {
+                Ok(text) => self.text.push_str(text),
+                Err(_) => self.text.push('\0'),
+            }
             self.next.clear();
             if self.brackets.depth == 0
                 && let Some(document) = self.take()
@@ -117,7 +125,10 @@ impl Brackets {
 }
 
 /// Longer documents are refused: a gateway's payload is some megabytes at most.
-const DOCUMENT_LEN_MAX: usize = 1 << 30;
+const DOCUMENT_LEN_MAX: usize = 256 << 20;
+
+/// What some editors put before the first byte of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 #[cfg(test)]
 mod tests {
