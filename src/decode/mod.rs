@@ -61,8 +61,8 @@ pub struct Scratch {
 /// Where lists and nested objects of one payload lie, and the notes about it.
 pub(crate) struct Arena {
     bump: Bump,
-    /// Bytes that this payload may take, and what is left of them. Counted here, since bumpalo's own
-    /// limit counts chunks, those kept from earlier payloads too.
+    /// Bytes that this payload may take, and what is left of them. Counted here, since bumpalo's
+    /// own limit counts chunks, those kept from earlier payloads too.
     room: Cell<usize>,
     left: Cell<usize>,
     pub(crate) notes: Notes,
