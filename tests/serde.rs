@@ -381,7 +381,7 @@ fn the_typed_form_of_the_corpus_is_written_as_it_came() {
         })
         .unwrap();
     }
-    assert!(typed >= 10, "{typed} typed events");
+    assert!(typed >= 79, "{typed} typed events");
 }
 
 fn compare(written: &Value, came: &Value, place: &str) {
@@ -400,6 +400,10 @@ fn compare(written: &Value, came: &Value, place: &str) {
             for (at, pair) in written.iter().zip(came).enumerate() {
                 compare(pair.0, pair.1, &format!("{place}[{at}]"));
             }
+        }
+        // A field of fractions writes 1 as 1.0.
+        (Value::Number(_), Value::Number(_)) => {
+            assert_eq!(written.as_f64(), came.as_f64(), "{place}");
         }
         _ => assert_eq!(written, came, "{place}"),
     }
