@@ -1,44 +1,21 @@
-//! Keeping an event is one allocation, and opening it in a warm scratch none. Alone in its file:
-//! the allocator counts for the whole process.
+//! Keeping an event is one allocation, and opening it in a warm scratch none. The
+//! allocator counts for this program's threads.
 
+#[path = "support/counting.rs"]
+#[allow(dead_code)] // what lives is not counted here
+mod counting;
 mod payload;
 
+use counting::allocated_count;
 use payload::{corpus, read};
 use shardring::decode::Scratch;
 use shardring::{Event, EventKind, OwnedEvent};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(block, layout) }
-    }
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, len: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.realloc(block, layout, len) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 fn count<R>(work: impl FnOnce() -> R) -> (R, u64) {
-    let before = ALLOCATIONS.load(Relaxed);
+    let before = allocated_count();
     let result = work();
-    (result, ALLOCATIONS.load(Relaxed) - before)
+    (result, allocated_count() - before)
 }
 
 #[test]

@@ -4,45 +4,17 @@
 //! least one for each kind with every documented field in it. What is done to all of them stands
 //! in `corpus/main.rs`.
 
+mod payload;
+
+use payload::{corpus, read};
 use serde_json::Value;
 use shardring::decode::{DEPTH_MAX, DecodeError, Envelope, Note, PADDING, Scratch};
 use shardring::model::*;
 use std::fs;
 use std::path::Path;
 
-/// Name and text of each payload of the corpus, sorted.
-fn corpus() -> Vec<(String, String)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut payloads: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
-        .filter(|path| !path.ends_with("schema.json"))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read_to_string(&path).unwrap())
-        })
-        .collect();
-    payloads.sort();
-    payloads
-}
-
 fn payload(name: &str) -> String {
     corpus().into_iter().find(|(file, _)| file == name).unwrap().1
-}
-
-/// Reads one payload as the shard does, and hands the event to `visit`.
-fn read<R>(
-    scratch: &mut Scratch,
-    text: &str,
-    visit: impl for<'a> FnOnce(Event<'a>) -> R,
-) -> Result<R, DecodeError> {
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.resize(text.len() + PADDING, b'#');
-    scratch.read(&mut bytes, text.len(), |root| {
-        let kind = EventKind::from_name(root.name());
-        visit(Event::decode(kind, root.name(), root.data()))
-    })
 }
 
 /// Reads one payload of the corpus and demands that no field was unreadable.

@@ -1,6 +1,5 @@
 //! The bound of the arena, and what is noted and printed, whatever was read before.
 
-#[path = "payload/mod.rs"]
 mod payload;
 
 use payload::{read, with_data};

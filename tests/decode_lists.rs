@@ -1,6 +1,5 @@
 //! Lists of the corpus's own elements, many of them, are read whole by used buffers as by new ones.
 
-#[path = "payload/mod.rs"]
 mod payload;
 
 use payload::{corpus, read};

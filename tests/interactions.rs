@@ -1,8 +1,10 @@
 //! Interactions, commands and components through the public doors: what is told by a type, what a
 //! bot asks of it, and that all of it is written out again.
 
+mod payload;
+
 use serde_json::{Value, json};
-use shardring::decode::{DecodeError, Expected, Note, PADDING, Scratch};
+use shardring::decode::{DecodeError, Expected, Note, Scratch};
 use shardring::model::*;
 use std::fs;
 use std::path::Path;
@@ -15,13 +17,8 @@ fn payload(name: &str) -> Value {
 
 /// Reads one payload as the shard does, hands the event to `visit`, and gives the notes.
 fn read(payload: &Value, visit: impl for<'a> FnOnce(Event<'a>)) -> Vec<Note> {
-    let text = payload.to_string();
-    let mut bytes = text.clone().into_bytes();
-    bytes.resize(text.len() + PADDING, b'#');
     let mut scratch = Scratch::new();
-    let read = scratch.read(&mut bytes, text.len(), |root| {
-        visit(Event::decode(EventKind::from_name(root.name()), root.name(), root.data()));
-    });
+    let read = payload::read(&mut scratch, &payload.to_string(), visit);
     assert_eq!(read, Ok::<(), DecodeError>(()));
     scratch.notes().iter().collect()
 }

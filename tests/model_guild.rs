@@ -3,8 +3,10 @@
 
 #![recursion_limit = "256"] // of `json!`, by a guild's many keys
 
+mod payload;
+
 use serde_json::{Value, json};
-use shardring::decode::{Note, PADDING, Scratch};
+use shardring::decode::{Note, Scratch};
 use shardring::model::*;
 use std::mem::size_of;
 
@@ -22,13 +24,8 @@ fn read_noted<R>(
     visit: impl for<'a> FnOnce(Event<'a>) -> R,
 ) -> (R, Vec<Note>) {
     let text = json!({ "t": name, "s": 1, "op": 0, "d": d }).to_string();
-    let mut bytes = text.into_bytes();
-    let len = bytes.len();
-    bytes.resize(len + PADDING, b'#');
     let mut scratch = Scratch::new();
-    let seen = scratch.read(&mut bytes, len, |root| {
-        visit(Event::decode(EventKind::from_name(root.name()), root.name(), root.data()))
-    });
+    let seen = payload::read(&mut scratch, &text, visit);
     (seen.unwrap(), scratch.notes().iter().collect())
 }
 

@@ -2,28 +2,19 @@
 
 #![allow(dead_code)] // Each test binary uses its part.
 
+#[path = "../support/corpus.rs"]
+mod files;
+
 use serde_json::{Map, Number, Value};
-use shardring::decode::{DecodeError, PADDING, Scratch};
+use shardring::decode::{DecodeError, Scratch};
 use shardring::model::{Event, EventKind};
 use std::fmt::Write;
-use std::fs;
-use std::path::Path;
 
 /// Name and text of each payload of the corpus, sorted.
 pub(crate) fn corpus() -> Vec<(String, String)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut payloads: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read_to_string(&path).unwrap())
-        })
-        .collect();
-    payloads.sort();
-    assert!(payloads.len() >= 15, "the corpus was read");
-    payloads
+    let payloads = files::payloads();
+    assert!(payloads.len() >= 79, "the corpus was read");
+    payloads.into_iter().map(|payload| (payload.name, payload.text)).collect()
 }
 
 /// Reads one payload as the shard does, and hands the event to `visit`.
@@ -32,11 +23,8 @@ pub(crate) fn read<R>(
     text: &str,
     visit: impl for<'a> FnOnce(Event<'a>) -> R,
 ) -> Result<R, DecodeError> {
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.resize(text.len() + PADDING, b'#');
-    scratch.read(&mut bytes, text.len(), |root| {
-        let kind = EventKind::from_name(root.name());
-        visit(Event::decode(kind, root.name(), root.data()))
+    files::parse(scratch, text.as_bytes(), |root| {
+        visit(Event::decode(EventKind::from_name(root.name()), root.name(), root.data()))
     })
 }
 

@@ -52,6 +52,18 @@ pub(crate) fn payloads() -> Vec<Payload> {
     payloads
 }
 
+/// Parses one payload as the shard does, with bytes behind it that would be seen if they were read.
+pub(crate) fn parse<R>(
+    scratch: &mut Scratch,
+    text: &[u8],
+    visit: impl for<'a> FnOnce(Root<'a>) -> R,
+) -> Result<R, DecodeError> {
+    let mut bytes = Vec::with_capacity(text.len() + PADDING);
+    bytes.extend_from_slice(text);
+    bytes.resize(text.len() + PADDING, b'"');
+    scratch.read(&mut bytes, text.len(), visit)
+}
+
 /// Reads one payload as the shard does, and hands the event and its JSON to `visit`.
 pub(crate) fn read<R>(
     scratch: &mut Scratch,
@@ -59,12 +71,7 @@ pub(crate) fn read<R>(
     text: &[u8],
     visit: impl for<'a> FnOnce(Event<'a>, Root<'a>) -> R,
 ) -> Result<R, DecodeError> {
-    let mut bytes = Vec::with_capacity(text.len() + PADDING);
-    bytes.extend_from_slice(text);
-    bytes.resize(text.len() + PADDING, b'"');
-    scratch.read(&mut bytes, text.len(), |root| {
-        visit(Event::decode(kind, root.name(), root.data()), root)
-    })
+    parse(scratch, text, |root| visit(Event::decode(kind, root.name(), root.data()), root))
 }
 
 /// A value in a text of JSON.
