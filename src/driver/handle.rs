@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::clock::Time;
 use crate::command::Command;
 use crate::config::Config;
 use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
@@ -14,6 +15,7 @@ use crate::driver::shared::Shared;
 use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
+use crate::shard::Shard;
 
 /// A handle to a running engine: `Clone`, `Send`, `Sync`; no call of it blocks.
 #[derive(Clone)]
@@ -96,7 +98,16 @@ impl Handle {
     ///
     /// [`ErrorKind::NoSuchShard`], [`ErrorKind::Full`], [`ErrorKind::Stopped`].
     pub fn unpause(&self, shard: u32) -> Result<(), Error> {
-        Ok(self.mailbox(shard)?.push(Mail::Unpause { shard })?)
+        self.visit(shard, |_, shard| shard.unpause())
+    }
+
+    /// Does something with a shard on its core's thread. Dropped undone if the engine ends before.
+    fn visit(
+        &self,
+        shard: u32,
+        visit: impl FnOnce(Time, &mut Shard) + Send + 'static,
+    ) -> Result<(), Error> {
+        Ok(self.mailbox(shard)?.push(Mail::Visit { shard, visit: Box::new(visit) })?)
     }
 
     /// The shard that a guild's events come on: `(guild_id >> 22) % total` (protocol.md §7).

@@ -9,17 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::clock::Time;
 use crate::command::Encoded;
 use crate::driver::names::Found;
 use crate::driver::receipt::Giver;
 use crate::metrics::Metrics;
+use crate::shard::Shard;
+
+/// What another thread wants done with a shard, on the shard's core.
+pub(crate) type Visit = Box<dyn FnOnce(Time, &mut Shard) + Send>;
 
 /// Something for a core to do.
 pub(crate) enum Mail {
     /// A command of a user for one shard.
     Command { shard: u32, command: Encoded, sent: Giver<()> },
-    /// A paused shard goes on.
-    Unpause { shard: u32 },
+    /// Something to do with one shard, which is settled after it. Dropped if the core has no such
+    /// shard, or ends before.
+    Visit { shard: u32, visit: Visit },
     /// A copy of the metrics is wanted.
     Report(Box<dyn FnOnce(Metrics) + Send>),
     /// A name was resolved, for this dial of this core's shard.

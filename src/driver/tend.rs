@@ -107,9 +107,9 @@ impl<H: Handler> Core<H> {
             let Some(mail) = self.mailbox.pop() else { return };
             match mail {
                 Mail::Command { shard, command, sent } => self.command(shard, command, sent),
-                Mail::Unpause { shard } => {
+                Mail::Visit { shard, visit } => {
                     if let Some(local) = self.local(shard) {
-                        self.shards[local as usize].shard.unpause();
+                        visit(self.clock.now(), &mut self.shards[local as usize].shard);
                         self.settle(local);
                     }
                 }

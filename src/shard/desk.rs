@@ -68,6 +68,15 @@ pub(crate) struct Delivered {
     pub(crate) sequence: Option<u64>,
 }
 
+/// Who is to read an event, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readers {
+    /// What the shard itself waits for ([`errands`](crate::shard::errands)).
+    pub(crate) errands: bool,
+    /// The user's handler.
+    pub(crate) handler: bool,
+}
+
 impl<H: Handler> Desk<H> {
     /// A desk with a new handler.
     ///
@@ -129,14 +138,14 @@ impl<H: Handler> Desk<H> {
         self.scratch.read(text, len, |root| read(root.json())).ok().flatten()
     }
 
-    /// Parses the payload and hands the event to the handler, with its text if that is to be kept.
+    /// Parses the payload and hands the event to its readers, with its text if that is to be kept.
     pub(crate) fn deliver_typed(
         &mut self,
         session: &mut Session,
         delivered: Delivered,
         keep_text: bool,
         first: impl FnOnce(&mut Session, &Root<'_>),
-        wanted: bool,
+        readers: Readers,
     ) -> Result<(), DecodeError> {
         if keep_text {
             self.copy_text();
@@ -146,8 +155,14 @@ impl<H: Handler> Desk<H> {
         let (text, len) = payload.padded();
         scratch.read(text, len, |root| {
             first(session, &root);
-            if wanted {
-                let event = Event::decode(delivered.kind, root.name(), root.data());
+            if !readers.handler && !readers.errands {
+                return;
+            }
+            let event = Event::decode(delivered.kind, root.name(), root.data());
+            if readers.errands {
+                session.observe(stage.mark, &event);
+            }
+            if readers.handler {
                 stage.event(session, delivered, raw, event);
             }
         })?;
@@ -155,6 +170,20 @@ impl<H: Handler> Desk<H> {
             stage.metrics.kind_mut(delivered.kind).imperfect += 1;
         }
         Ok(())
+    }
+
+    /// Parses the payload for what the shard itself waits for, if that is so.
+    pub(crate) fn observe(
+        &mut self,
+        session: &mut Session,
+        delivered: Delivered,
+        errands: bool,
+    ) -> Result<(), DecodeError> {
+        if !errands {
+            return Ok(());
+        }
+        let readers = Readers { errands, handler: false };
+        self.deliver_typed(session, delivered, false, |_, _| (), readers)
     }
 
     /// Hands the payload's text to the handler, not parsed.

@@ -15,6 +15,7 @@ pub mod budget;
 pub mod close;
 pub mod counters;
 mod desk;
+pub(crate) mod errands;
 pub mod handler;
 pub mod heartbeat;
 pub mod hosts;
@@ -43,7 +44,7 @@ use crate::config::{Delivery, Interest};
 use crate::decode::Envelope;
 use crate::model::EventKind;
 use crate::shard::close::LinkEnd;
-use crate::shard::desk::Delivered;
+use crate::shard::desk::{Delivered, Readers};
 use crate::shard::handler::Handler;
 use crate::shard::notice::{Sent, State, Target, Verdict};
 use crate::shard::outbox::{Completion, Dropped};
@@ -255,19 +256,26 @@ impl Shard {
         let counters = metrics.kind_mut(kind);
         counters.received += 1;
         counters.text_len += text_len;
+        let errands = session.errands().watch(kind, desk.payload.text());
         let decoded = match delivery {
             _ if kind == EventKind::Ready => self.ready(delivered, delivery, desk),
             Delivery::Skip => {
                 counters.skipped += 1;
-                Ok(())
+                desk.observe(session, delivered, errands)
             }
             _ if self.common.interest.holds_back(kind, desk.payload.text()) => {
                 counters.filtered += 1;
-                Ok(())
+                desk.observe(session, delivered, errands)
             }
-            Delivery::Raw => desk.deliver_raw(session, delivered),
-            Delivery::Typed => desk.deliver_typed(session, delivered, false, |_, _| (), true),
-            Delivery::RawAndTyped => desk.deliver_typed(session, delivered, true, |_, _| (), true),
+            // The parser rewrites the text, so that the handler comes first.
+            Delivery::Raw => desk
+                .deliver_raw(session, delivered)
+                .and_then(|()| desk.observe(session, delivered, errands)),
+            Delivery::Typed | Delivery::RawAndTyped => {
+                let keeps_text = delivery == Delivery::RawAndTyped;
+                let readers = Readers { errands, handler: true };
+                desk.deliver_typed(session, delivered, keeps_text, |_, _| (), readers)
+            }
         };
         if let Err(error) = decoded {
             desk.deliver_undecoded(&mut self.session, delivered, error);

@@ -19,20 +19,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Rng, Time};
-use crate::command::Encoded;
 use crate::shard::admission::{DialEnd, Slip};
 use crate::shard::backoff;
 use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, LinkEnd};
 use crate::shard::counters::{Counters, Latency};
+use crate::shard::errands::Errands;
 use crate::shard::heartbeat::Heartbeat;
 use crate::shard::id::ShardId;
-use crate::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
-use crate::shard::outbox::{Completion, Dropped, Outbox, Outcome};
+use crate::shard::notice::{Notice, Order, State, Target, Verdict};
+use crate::shard::outbox::Outbox;
 use crate::shard::settings::SessionSettings;
 
 mod dial;
 mod guards;
 mod pull;
+mod sending;
 mod transition;
 
 use dial::Place;
@@ -94,6 +95,7 @@ pub struct Session {
     /// The last dispatch was counted as replayed.
     latest_replayed: bool,
 
+    errands: Errands,
     heartbeat: Heartbeat,
     outbox: Outbox,
     latency: Latency,
@@ -149,6 +151,7 @@ impl Session {
             stalled: false,
             replayed: 0,
             latest_replayed: false,
+            errands: Errands::default(),
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             latency: Latency::default(),
@@ -349,52 +352,13 @@ impl Session {
         if self.phase_at.is_some_and(|at| at <= now) {
             self.expire_phase(now);
         }
+        self.errands.expire(now);
+        self.send_errands(now);
         if self.state == State::Active {
             let beats = self.beats();
             if let Some(until) = self.outbox.tell_limited(now, beats) {
                 self.notice(Notice::RateLimited { until });
             }
-        }
-    }
-
-    /// Queues a command. It is sent in its turn, when the session is up and the send limit allows;
-    /// over a reconnect it stays in its place.
-    ///
-    /// # Errors
-    /// [`Dropped::Full`] if as many wait as may, [`Dropped::Stopped`] if the shard will send
-    /// nothing any more. The completion has been told the same.
-    pub fn submit(
-        &mut self,
-        now: Time,
-        command: Encoded,
-        completion: Completion,
-    ) -> Result<(), Dropped> {
-        if self.retiring || self.state == State::Retired {
-            completion.complete(Outcome::Dropped(Dropped::Stopped));
-            return Err(Dropped::Stopped);
-        }
-        self.outbox.push(command, completion, self.settings.outbox_len_max)?;
-        if self.state == State::Active {
-            let beats = self.beats();
-            if let Some(until) = self.outbox.tell_limited(now, beats) {
-                self.notice(Notice::RateLimited { until });
-            }
-        }
-        Ok(())
-    }
-
-    /// A payload from [`poll_transmit`](Self::poll_transmit) was written to the socket, whole. To
-    /// be called once for each, in their order.
-    pub fn transmitted(&mut self, now: Time, sent: Sent) {
-        match sent {
-            Sent::Heartbeat => self.heartbeat.written(now),
-            Sent::Identify => {
-                if let Place::HandedOut(_) = self.place {
-                    self.release_place(now);
-                }
-            }
-            Sent::Resume => {}
-            Sent::Command => self.outbox.written(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{NOTICES_LEN_MAX, Place, Session};
 use crate::clock::Time;
 use crate::shard::counters::{Counters, Latency};
+use crate::shard::errands::Errands;
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, Order, Sent, State, Target};
 use crate::shard::outbox::SEND_WINDOW;
@@ -71,6 +72,7 @@ impl Session {
         let mut sooner = |at: Option<Time>| {
             deadline = [deadline, at].into_iter().flatten().min();
         };
+        sooner(self.errands.deadline());
         if self.is_linked() {
             sooner(self.heartbeat.deadline());
             let asked = self.heartbeat.wants() == Some(false);
@@ -130,6 +132,15 @@ impl Session {
     /// What the session has counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The bot's user id; `None` before the first READY.
+    pub fn user_id(&self) -> Option<u64> {
+        self.errands.user_id
+    }
+
+    pub(crate) fn errands(&self) -> &Errands {
+        &self.errands
     }
 
     /// How many commands wait.
