@@ -31,6 +31,10 @@ const MIX: [(&str, usize); 8] = [
 
 /// The mix among the rows.
 const MIX_NAME: &str = "mix of 100";
+/// How many payloads it has.
+const MIX_LEN: usize = 100;
+/// The group of those of the mix that every way can read.
+const COMMON_MIX: &str = "what all can read";
 
 fn text(name: &str) -> Vec<u8> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
@@ -93,8 +97,17 @@ fn mix() -> (String, Vec<Vec<u8>>) {
     (MIX_NAME.to_owned(), MIX.iter().flat_map(|&(name, times)| vec![text(name); times]).collect())
 }
 
+/// What is left of the mix without the payloads that another way cannot read.
+fn common_mix() -> (String, Vec<Vec<u8>>) {
+    let (name, mut texts) = mix();
+    let mut contest = Contest::new(texts.iter().map(Vec::len).max().unwrap_or(0));
+    texts.retain(|text| Way::ALL.iter().all(|way| contest.read(*way, text, false).is_some()));
+    (name, texts)
+}
+
 fn all(criterion: &mut Criterion) {
     contest(criterion, "mix", &[mix()], false);
+    contest(criterion, COMMON_MIX, &[common_mix()], false);
     contest(criterion, "mix, every field read", &[mix()], true);
     let kinds = EventKind::ALL.iter().filter(|kind| **kind != EventKind::Unknown);
     let sets: Vec<_> =
@@ -108,6 +121,6 @@ fn main() {
     all(&mut criterion);
     criterion.final_summary();
     if !std::env::args().any(|argument| argument == "--test" || argument == "--list") {
-        table::print(MIX_NAME);
+        table::print(MIX_NAME, [MIX_LEN, common_mix().1.len(), MIX_LEN]);
     }
 }

@@ -25,7 +25,7 @@ mod shape;
 mod skip;
 
 pub use cursor::{Cursor, Decode, DecodeObject, TYPED_DEPTH_MAX};
-pub(crate) use cursor::{Decimal, key_code, name_code};
+pub(crate) use cursor::{Decimal, KeyPlaces, name_code};
 pub use deserialize_error::{DeserializeError, MESSAGE_LEN_MAX, Mismatch};
 pub use envelope::{Envelope, EnvelopeError, KEYS_MAX};
 pub use error::{DecodeError, Expected, NOTES_MAX, Note, Notes};

@@ -59,9 +59,11 @@ macro_rules! model {
                 mod key {
                     $(pub(super) const $field: &str = model!(@wire $field $($wire)?);)*
                     pub(super) const DEMANDED: &str = concat!($(stringify!($own))?);
-                    pub(super) mod code {
+                    pub(super) const PLACES: crate::decode::KeyPlaces =
+                        crate::decode::KeyPlaces::of(&[$($field),*]);
+                    pub(super) mod place {
                         $(pub(in super::super) const $field: u32 =
-                            crate::decode::key_code(super::$field.as_bytes());)*
+                            super::PLACES.place(super::$field.as_bytes());)*
                     }
                     pub(super) mod demanded {
                         $(pub(in super::super) const $field: bool =
@@ -71,8 +73,8 @@ macro_rules! model {
                 let mut named = key::DEMANDED.is_empty();
                 for _ in 0..cursor.object()? {
                     let name = cursor.key();
-                    match crate::decode::key_code(name.as_bytes()) {
-                        $(key::code::$field if name == key::$field => {
+                    match key::PLACES.place(name.as_bytes()) {
+                        $(key::place::$field if name == key::$field => {
                             let read = cursor.field(&mut slot.$field, stringify!($name), key::$field);
                             named |= key::demanded::$field & read;
                         })*
