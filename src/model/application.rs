@@ -1,5 +1,7 @@
-//! Applications, teams, entitlements and subscriptions (events section 5, Applications, Teams,
-//! Entitlements, Subscriptions; ENTITLEMENT_*, SUBSCRIPTION_*).
+//! Applications, teams, entitlements and subscriptions ([Discord's page]; ENTITLEMENT_*,
+//! SUBSCRIPTION_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/application
 
 use super::{
     ApplicationId, EntitlementId, Field, GenericId, Guild, GuildId, PartialUser, Permissions,
@@ -252,19 +254,19 @@ flags! {
 
 wire_enum! {
     /// To whom an application is added: also the key of the maps that Discord keys so.
-    pub struct ApplicationIntegrationType(u16) { GUILD_INSTALL = 0, USER_INSTALL = 1 }
+    pub struct ApplicationIntegrationType(u32) { GUILD_INSTALL = 0, USER_INSTALL = 1 }
 }
 
 wire_enum! {
     /// Whether webhook events are sent.
-    pub struct ApplicationEventWebhookStatus(u16) {
+    pub struct ApplicationEventWebhookStatus(u32) {
         DISABLED = 1, ENABLED = 2, DISABLED_BY_DISCORD = 3,
     }
 }
 
 wire_enum! {
     /// Whether a user is in a team yet.
-    pub struct TeamMembershipState(u16) { INVITED = 1, ACCEPTED = 2 }
+    pub struct TeamMembershipState(u32) { INVITED = 1, ACCEPTED = 2 }
 }
 
 wire_enum! {
@@ -276,7 +278,7 @@ wire_enum! {
 
 wire_enum! {
     /// How an entitlement came about.
-    pub struct EntitlementType(u16) {
+    pub struct EntitlementType(u32) {
         PURCHASE = 1, PREMIUM_SUBSCRIPTION = 2, DEVELOPER_GIFT = 3, TEST_MODE_PURCHASE = 4,
         FREE_PURCHASE = 5, USER_GIFT = 6, PREMIUM_PURCHASE = 7, APPLICATION_SUBSCRIPTION = 8,
     }
@@ -284,5 +286,5 @@ wire_enum! {
 
 wire_enum! {
     /// How a subscription stands.
-    pub struct SubscriptionStatus(u16) { ACTIVE = 0, INACTIVE = 1, ENDING = 2 }
+    pub struct SubscriptionStatus(u32) { ACTIVE = 0, INACTIVE = 1, ENDING = 2 }
 }

@@ -1,7 +1,9 @@
-//! The audit log: who did what in a guild (events section 5, Audit log;
+//! The audit log: who did what in a guild ([Discord's page];
 //! GUILD_AUDIT_LOG_ENTRY_CREATE).
 //!
 //! What changed is told by key and value, and the values are of any type: see [`AuditLogValue`].
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/audit-log
 
 use super::{
     ApplicationId, AuditLogEntryId, AutoModerationTriggerType, ChannelId, Field, GenericId,
@@ -232,9 +234,7 @@ impl Serialize for NumberText {
 impl<'a> Decode<'a> for AutoModerationTriggerTypeText {
     const ABSENT: Self = Self(AutoModerationTriggerType::ABSENT);
     fn decode(cursor: &mut Cursor<'a>) -> Result<Self, Expected> {
-        let NumberText(number) = NumberText::decode(cursor)?;
-        let number = u16::try_from(number).map_err(|_| Expected::Integer)?;
-        Ok(Self(AutoModerationTriggerType::new(number)))
+        AutoModerationTriggerType::decode(cursor).map(Self)
     }
     fn is_absent(&self) -> bool {
         self.0.is_absent()
@@ -259,7 +259,7 @@ wire_enum! {
 
 wire_enum! {
     /// What was done.
-    pub struct AuditLogEvent(u16) {
+    pub struct AuditLogEvent(u32) {
         GUILD_UPDATE = 1, CHANNEL_CREATE = 10, CHANNEL_UPDATE = 11, CHANNEL_DELETE = 12,
         CHANNEL_OVERWRITE_CREATE = 13, CHANNEL_OVERWRITE_UPDATE = 14,
         CHANNEL_OVERWRITE_DELETE = 15, MEMBER_KICK = 20, MEMBER_PRUNE = 21, MEMBER_BAN_ADD = 22,

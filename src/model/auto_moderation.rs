@@ -1,9 +1,11 @@
-//! Auto moderation: rules, what sets them off and what they do (events section 5, Auto moderation;
+//! Auto moderation: rules, what sets them off and what they do ([Discord's page];
 //! AUTO_MODERATION_*).
 //!
 //! On the wire the metadata of a trigger and of an action is one object whose keys depend on the
 //! type beside it. It is kept so, and [`AutoModerationRule::trigger`] and
 //! [`AutoModerationAction::effect`] show it by type.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/auto-moderation
 
 use super::{AutoModerationRuleId, ChannelId, GuildId, MessageId, RoleId, UserId};
 
@@ -233,26 +235,26 @@ impl<'a> AutoModerationAction<'a> {
 
 wire_enum! {
     /// What a rule looks at.
-    pub struct AutoModerationEventType(u16) { MESSAGE_SEND = 1, MEMBER_UPDATE = 2 }
+    pub struct AutoModerationEventType(u32) { MESSAGE_SEND = 1, MEMBER_UPDATE = 2 }
 }
 
 wire_enum! {
     /// What sets a rule off.
-    pub struct AutoModerationTriggerType(u16) {
+    pub struct AutoModerationTriggerType(u32) {
         KEYWORD = 1, SPAM = 3, KEYWORD_PRESET = 4, MENTION_SPAM = 5, MEMBER_PROFILE = 6,
     }
 }
 
 wire_enum! {
     /// A list of words that Discord keeps.
-    pub struct AutoModerationKeywordPresetType(u16) {
+    pub struct AutoModerationKeywordPresetType(u32) {
         PROFANITY = 1, SEXUAL_CONTENT = 2, SLURS = 3,
     }
 }
 
 wire_enum! {
     /// What a rule does.
-    pub struct AutoModerationActionType(u16) {
+    pub struct AutoModerationActionType(u32) {
         BLOCK_MESSAGE = 1, SEND_ALERT_MESSAGE = 2, TIMEOUT = 3, BLOCK_MEMBER_INTERACTION = 4,
     }
 }

@@ -1,4 +1,6 @@
-//! Channels and threads (events section 5, Channels and threads; CHANNEL_*, THREAD_*).
+//! Channels and threads ([Discord's page]; CHANNEL_*, THREAD_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/channel
 
 use super::{
     ApplicationId, ChannelId, ChannelType, EmojiId, Field, ForumTagId, GenericId, GuildId, Member,
@@ -250,22 +252,22 @@ model! {
 
 wire_enum! {
     /// Whether an overwrite is of a role or of a member.
-    pub struct PermissionOverwriteType(u16) { ROLE = 0, MEMBER = 1 }
+    pub struct PermissionOverwriteType(u32) { ROLE = 0, MEMBER = 1 }
 }
 
 wire_enum! {
     /// How good video is.
-    pub struct VideoQualityMode(u16) { AUTO = 1, FULL = 2 }
+    pub struct VideoQualityMode(u32) { AUTO = 1, FULL = 2 }
 }
 
 wire_enum! {
     /// How a forum is sorted.
-    pub struct SortOrderType(u16) { LATEST_ACTIVITY = 0, CREATION_DATE = 1 }
+    pub struct SortOrderType(u32) { LATEST_ACTIVITY = 0, CREATION_DATE = 1 }
 }
 
 wire_enum! {
     /// How a forum looks.
-    pub struct ForumLayoutType(u16) { NOT_SET = 0, LIST_VIEW = 1, GALLERY_VIEW = 2 }
+    pub struct ForumLayoutType(u32) { NOT_SET = 0, LIST_VIEW = 1, GALLERY_VIEW = 2 }
 }
 
 flags! {

@@ -1,9 +1,11 @@
-//! Application commands as they were used, and who may use them (events section 5, Interactions,
-//! Application commands; APPLICATION_COMMAND_PERMISSIONS_UPDATE).
+//! Application commands as they were used, and who may use them ([Discord's page];
+//! APPLICATION_COMMAND_PERMISSIONS_UPDATE).
 //!
 //! An option's value is kept as JSON had it, since a half-typed number of an autocomplete is a
 //! string; the methods of [`CommandOption`] read it as what the bot expects. The definitions of
 //! commands, which only HTTP answers hold, have no type here.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/interactions/application-commands
 
 use super::{
     ApplicationId, Attachment, Channel, CommandId, CommandVersionId, GenericId, GuildId, Id,
@@ -311,12 +313,12 @@ model! {
 
 wire_enum! {
     /// The sort of an application command.
-    pub struct CommandType(u16) { CHAT_INPUT = 1, USER = 2, MESSAGE = 3, PRIMARY_ENTRY_POINT = 4 }
+    pub struct CommandType(u32) { CHAT_INPUT = 1, USER = 2, MESSAGE = 3, PRIMARY_ENTRY_POINT = 4 }
 }
 
 wire_enum! {
     /// The sort of a command's option.
-    pub struct CommandOptionType(u16) {
+    pub struct CommandOptionType(u32) {
         SUB_COMMAND = 1, SUB_COMMAND_GROUP = 2, STRING = 3, INTEGER = 4, BOOLEAN = 5, USER = 6,
         CHANNEL = 7, ROLE = 8, MENTIONABLE = 9, NUMBER = 10, ATTACHMENT = 11,
     }
@@ -339,7 +341,7 @@ impl CommandOptionType {
 
 wire_enum! {
     /// Whose permission to use a command is told.
-    pub struct CommandPermissionType(u16) { ROLE = 1, USER = 2, CHANNEL = 3 }
+    pub struct CommandPermissionType(u32) { ROLE = 1, USER = 2, CHANNEL = 3 }
 }
 
 /// A command, a group and a subcommand: Discord nests no deeper.

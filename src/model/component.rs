@@ -1,9 +1,11 @@
-//! Components of messages and modals: the union, its layout and its content (events section 5,
-//! Components). What a user fills in or presses stands in `component_input.rs`, what comes back
+//! Components of messages and modals: the union, its layout and its content ([Discord's page]).
+//! What a user fills in or presses stands in `component_input.rs`, what comes back
 //! in `component_response.rs`.
 //!
 //! A component is told by the number under `type`; one of a number that is not known here is kept
 //! as it came. Nothing is checked against Discord's limits: they bind who sends.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/components/reference
 
 use super::{
     AttachmentId, Button, ChannelSelect, Checkbox, CheckboxGroup, EntitySelect, Field, FileUpload,
@@ -260,7 +262,7 @@ model! {
 
 wire_enum! {
     /// The sort of a component.
-    pub struct ComponentType(u16) {
+    pub struct ComponentType(u32) {
         ACTION_ROW = 1, BUTTON = 2, STRING_SELECT = 3, TEXT_INPUT = 4, USER_SELECT = 5,
         ROLE_SELECT = 6, MENTIONABLE_SELECT = 7, CHANNEL_SELECT = 8, SECTION = 9,
         TEXT_DISPLAY = 10, THUMBNAIL = 11, MEDIA_GALLERY = 12, FILE = 13, SEPARATOR = 14,
@@ -271,7 +273,7 @@ wire_enum! {
 
 wire_enum! {
     /// How much space a separator takes.
-    pub struct SeparatorSpacing(u16) { SMALL = 1, LARGE = 2 }
+    pub struct SeparatorSpacing(u32) { SMALL = 1, LARGE = 2 }
 }
 
 flags! {

@@ -1,7 +1,9 @@
-//! Components that a user presses or fills in (events section 5, Components).
+//! Components that a user presses or fills in ([Discord's page]).
 //!
 //! What Discord presumes when a key is missing stands at the field. Variants of
 //! [`Component`](super::Component); what the user did comes by INTERACTION_CREATE.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/components/reference
 
 use super::{ChannelType, ComponentType, Emoji, GenericId, SkuId};
 
@@ -241,14 +243,14 @@ model! {
 
 wire_enum! {
     /// How a button looks; links and premium buttons cause no interaction.
-    pub struct ButtonStyle(u16) {
+    pub struct ButtonStyle(u32) {
         PRIMARY = 1, SECONDARY = 2, SUCCESS = 3, DANGER = 4, LINK = 5, PREMIUM = 6,
     }
 }
 
 wire_enum! {
     /// One line or several.
-    pub struct TextInputStyle(u16) { SHORT = 1, PARAGRAPH = 2 }
+    pub struct TextInputStyle(u32) { SHORT = 1, PARAGRAPH = 2 }
 }
 
 wire_enum! {

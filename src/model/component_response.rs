@@ -1,8 +1,9 @@
-//! What a modal's components bring back when it is submitted (events section 5, Components, the
-//! tables "Interaction Response").
+//! What a modal's components bring back when it is submitted ([Discord's page]).
 //!
 //! A component of a message is used alone: what it brings back is
 //! [`ComponentData`](super::ComponentData). Read as part of [`ModalData`](super::ModalData).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/components/reference
 
 use super::{AttachmentId, ChannelId, ComponentType, GenericId, Resolved, RoleId, UserId};
 

@@ -1,4 +1,6 @@
-//! Embeds and attachments (events section 5, Messages).
+//! Embeds and attachments ([Discord's page]).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/message#embed-object
 
 use super::{Application, AttachmentId, Field, Timestamp, User};
 

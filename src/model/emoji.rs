@@ -1,4 +1,6 @@
-//! Emoji and stickers (events section 5, Emoji, Stickers).
+//! Emoji and stickers ([Discord's page]).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/emoji
 
 use super::{EmojiId, GuildId, RoleId, StickerId, StickerPackId, User};
 
@@ -66,10 +68,10 @@ model! {
 
 wire_enum! {
     /// Standard or of a guild.
-    pub struct StickerType(u16) { STANDARD = 1, GUILD = 2 }
+    pub struct StickerType(u32) { STANDARD = 1, GUILD = 2 }
 }
 
 wire_enum! {
     /// A sticker file's format.
-    pub struct StickerFormatType(u16) { PNG = 1, APNG = 2, LOTTIE = 3, GIF = 4 }
+    pub struct StickerFormatType(u32) { PNG = 1, APNG = 2, LOTTIE = 3, GIF = 4 }
 }

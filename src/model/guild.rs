@@ -1,4 +1,6 @@
-//! Guilds (events section 5, Guilds; GUILD_CREATE, GUILD_UPDATE, GUILD_DELETE).
+//! Guilds ([Discord's page]; GUILD_CREATE, GUILD_UPDATE, GUILD_DELETE).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/guild
 
 use super::{
     ApplicationId, Channel, ChannelId, Emoji, EmojiId, Field, GuildId, GuildScheduledEvent, Member,
@@ -194,36 +196,36 @@ model! {
 
 wire_enum! {
     /// Whom a guild trusts to write.
-    pub struct VerificationLevel(u16) { NONE = 0, LOW = 1, MEDIUM = 2, HIGH = 3, VERY_HIGH = 4 }
+    pub struct VerificationLevel(u32) { NONE = 0, LOW = 1, MEDIUM = 2, HIGH = 3, VERY_HIGH = 4 }
 }
 
 wire_enum! {
     /// What members are told of.
-    pub struct DefaultMessageNotificationLevel(u16) { ALL_MESSAGES = 0, ONLY_MENTIONS = 1 }
+    pub struct DefaultMessageNotificationLevel(u32) { ALL_MESSAGES = 0, ONLY_MENTIONS = 1 }
 }
 
 wire_enum! {
     /// Whose images are searched.
-    pub struct ExplicitContentFilterLevel(u16) {
+    pub struct ExplicitContentFilterLevel(u32) {
         DISABLED = 0, MEMBERS_WITHOUT_ROLES = 1, ALL_MEMBERS = 2,
     }
 }
 
 wire_enum! {
     /// Whether moderators need two factors.
-    pub struct MfaLevel(u16) { NONE = 0, ELEVATED = 1 }
+    pub struct MfaLevel(u32) { NONE = 0, ELEVATED = 1 }
 }
 
 wire_enum! {
     /// For which age a guild is.
-    pub struct GuildAgeRestrictionLevel(u16) {
+    pub struct GuildAgeRestrictionLevel(u32) {
         DEFAULT = 0, EXPLICIT = 1, SAFE = 2, AGE_RESTRICTED = 3,
     }
 }
 
 wire_enum! {
     /// The level of a guild's boosts.
-    pub struct PremiumTier(u16) { NONE = 0, TIER_1 = 1, TIER_2 = 2, TIER_3 = 3 }
+    pub struct PremiumTier(u32) { NONE = 0, TIER_1 = 1, TIER_2 = 2, TIER_3 = 3 }
 }
 
 wire_enum! {

@@ -1,7 +1,9 @@
 //! Snowflakes: 64-bit ids that say when they were made, one type per kind of thing.
 //!
-//! Read from decimal strings and from bare integers, both of which occur (events section 1).
+//! Read from decimal strings and from bare integers, both of which occur ([Discord's page]).
 //! Used by every object of the model.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/reference#snowflakes
 
 use crate::decode::{Cursor, Decimal, Decode, Expected, MapKey, Shape};
 use serde::{Serialize, Serializer};

@@ -1,4 +1,6 @@
-//! Integrations: what a guild is connected to (events section 5, Guilds; INTEGRATION_*).
+//! Integrations: what a guild is connected to ([Discord's page]; INTEGRATION_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/guild#integration-object
 
 use super::{ApplicationId, Field, GuildId, IntegrationId, RoleId, SkuId, Timestamp, User};
 
@@ -102,5 +104,5 @@ wire_enum! {
 
 wire_enum! {
     /// What happens to those who are subscribers no more.
-    pub struct IntegrationExpireBehavior(u16) { REMOVE_ROLE = 0, KICK = 1 }
+    pub struct IntegrationExpireBehavior(u32) { REMOVE_ROLE = 0, KICK = 1 }
 }

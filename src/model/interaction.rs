@@ -1,9 +1,10 @@
-//! INTERACTION_CREATE: somebody used a command, a component or a modal (events section 5,
-//! Interactions).
+//! INTERACTION_CREATE: somebody used a command, a component or a modal ([Discord's page]).
 //!
 //! What `data` holds is told by the interaction's `type`, wherever the two stand in the payload.
 //! Data of a type that is not known here is kept as it came. The token is a secret: it answers in
 //! the application's name for 15 minutes, and `Debug` does not print it.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/interactions/receiving-and-responding
 
 use super::{
     ApplicationId, Channel, ChannelId, CommandData, ComponentResponse, ComponentType, Entitlement,
@@ -267,7 +268,7 @@ model! {
 
 wire_enum! {
     /// The sort of an interaction.
-    pub struct InteractionType(u16) {
+    pub struct InteractionType(u32) {
         PING = 1, APPLICATION_COMMAND = 2, MESSAGE_COMPONENT = 3,
         APPLICATION_COMMAND_AUTOCOMPLETE = 4, MODAL_SUBMIT = 5,
     }
@@ -275,5 +276,5 @@ wire_enum! {
 
 wire_enum! {
     /// The sort of place where an interaction is done.
-    pub struct InteractionContextType(u16) { GUILD = 0, BOT_DM = 1, PRIVATE_CHANNEL = 2 }
+    pub struct InteractionContextType(u32) { GUILD = 0, BOT_DM = 1, PRIVATE_CHANNEL = 2 }
 }

@@ -50,5 +50,5 @@ model! {
 
 wire_enum! {
     /// To what in a voice channel an invitation is.
-    pub struct InviteTargetType(u16) { STREAM = 1, EMBEDDED_APPLICATION = 2 }
+    pub struct InviteTargetType(u32) { STREAM = 1, EMBEDDED_APPLICATION = 2 }
 }

@@ -1,5 +1,7 @@
-//! Members and bans (events section 5, Guild Member; GUILD_MEMBER_*, GUILD_MEMBERS_CHUNK,
+//! Members and bans ([Discord's page]; GUILD_MEMBER_*, GUILD_MEMBERS_CHUNK,
 //! GUILD_BAN_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/guild#guild-member-object
 
 use super::{
     AvatarDecorationData, Collectibles, Field, GuildId, Permissions, PresenceUpdate, RoleId,

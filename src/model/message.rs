@@ -1,8 +1,10 @@
-//! Messages and what hangs on them (events section 5, Messages; MESSAGE_CREATE, MESSAGE_DELETE,
+//! Messages and what hangs on them ([Discord's page]; MESSAGE_CREATE, MESSAGE_DELETE,
 //! MESSAGE_DELETE_BULK, TYPING_START).
 //!
 //! What changed of a message stands in `message_update.rs`, what it answers in
 //! `message_interaction.rs`, what is written under it in `message_reaction.rs` and `poll.rs`.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/message
 
 use super::{
     Application, ApplicationId, Attachment, Channel, ChannelId, Component, Embed, Field, GuildId,
@@ -297,7 +299,7 @@ impl Serialize for Nonce<'_> {
 
 wire_enum! {
     /// The sort of a message.
-    pub struct MessageType(u16) {
+    pub struct MessageType(u32) {
         DEFAULT = 0, RECIPIENT_ADD = 1, RECIPIENT_REMOVE = 2, CALL = 3, CHANNEL_NAME_CHANGE = 4,
         CHANNEL_ICON_CHANGE = 5, CHANNEL_PINNED_MESSAGE = 6, USER_JOIN = 7, GUILD_BOOST = 8,
         GUILD_BOOST_TIER_1 = 9, GUILD_BOOST_TIER_2 = 10, GUILD_BOOST_TIER_3 = 11,
@@ -316,7 +318,7 @@ wire_enum! {
 
 wire_enum! {
     /// The sort of a channel.
-    pub struct ChannelType(u16) {
+    pub struct ChannelType(u32) {
         GUILD_TEXT = 0, DM = 1, GUILD_VOICE = 2, GROUP_DM = 3, GUILD_CATEGORY = 4,
         GUILD_ANNOUNCEMENT = 5, ANNOUNCEMENT_THREAD = 10, PUBLIC_THREAD = 11,
         PRIVATE_THREAD = 12, GUILD_STAGE_VOICE = 13, GUILD_DIRECTORY = 14, GUILD_FORUM = 15,
@@ -326,19 +328,19 @@ wire_enum! {
 
 wire_enum! {
     /// What an invitation to a game is to.
-    pub struct MessageActivityType(u16) {
+    pub struct MessageActivityType(u32) {
         JOIN = 1, SPECTATE = 2, LISTEN = 3, JOIN_REQUEST = 5, STREAM_REQUEST = 6,
     }
 }
 
 wire_enum! {
     /// What a client's theme is mixed with.
-    pub struct BaseThemeType(u16) { UNSET = 0, DARK = 1, LIGHT = 2, DARKER = 3, MIDNIGHT = 4 }
+    pub struct BaseThemeType(u32) { UNSET = 0, DARK = 1, LIGHT = 2, DARKER = 3, MIDNIGHT = 4 }
 }
 
 wire_enum! {
     /// Why a message refers to another.
-    pub struct MessageReferenceType(u16) { DEFAULT = 0, FORWARD = 1 }
+    pub struct MessageReferenceType(u32) { DEFAULT = 0, FORWARD = 1 }
 }
 
 flags! {

@@ -1,6 +1,8 @@
-//! The interaction that a message answers (events section 5, Messages, Message Interaction).
+//! The interaction that a message answers ([Discord's page]).
 //!
 //! The interaction itself comes by INTERACTION_CREATE and stands in `interaction.rs`.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/message#message-interaction-metadata-object
 
 use super::{IntegrationOwners, InteractionId, InteractionType, Member, MessageId, User};
 

@@ -1,4 +1,6 @@
-//! Reactions to messages (events section 5, Messages; MESSAGE_REACTION_*).
+//! Reactions to messages ([Discord's page]; MESSAGE_REACTION_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/message#reaction-object
 
 use super::{ChannelId, Emoji, GuildId, Member, MessageId, UserId};
 
@@ -104,5 +106,5 @@ model! {
 
 wire_enum! {
     /// Normal or super.
-    pub struct ReactionType(u16) { NORMAL = 0, BURST = 1 }
+    pub struct ReactionType(u32) { NORMAL = 0, BURST = 1 }
 }

@@ -1,4 +1,6 @@
-//! MESSAGE_UPDATE: what of a message changed (events section 4.1).
+//! MESSAGE_UPDATE: what of a message changed ([Discord's page]).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/events/gateway-events#message-update
 
 use super::{
     Application, ApplicationId, Attachment, Channel, ChannelId, ChannelMention, ChannelType,

@@ -6,13 +6,15 @@
 //! everything else about events is derived. This room never does I/O and knows no shard.
 //!
 //! # Missing, null and value
-//! What Discord's documents (events section 1) call optional and nullable is shown by the type:
+//! What Discord's documents call optional and nullable is shown by the type:
 //!
 //! | documents | type here | reads as |
 //! |---|---|---|
-//! | always there | `T` | the value, or the empty one (`0`, `""`, `false`) if it is missing after all |
+//! | always there | `T` | the value, or the empty one (`0`, `""`, `false`) if it is missing after
+//! all |
 //! | optional, or nullable | `Option<T>` | `None` when missing, `None` when null |
-//! | optional and nullable | [`Field<T>`] | three states, since a missing key and null differ in meaning |
+//! | optional and nullable | [`Field<T>`] | three states, since a missing key and null differ in
+//! meaning |
 //! | list, always there or optional | `&[T]` | empty when missing |
 //! | list of a partial object ([`MessageUpdate`]) | `Option<&[T]>` | `None` when missing |
 //!

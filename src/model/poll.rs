@@ -1,4 +1,6 @@
-//! Polls (events section 5, Polls; MESSAGE_POLL_VOTE_ADD, MESSAGE_POLL_VOTE_REMOVE).
+//! Polls ([Discord's page]; MESSAGE_POLL_VOTE_ADD, MESSAGE_POLL_VOTE_REMOVE).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/poll
 
 use super::{ChannelId, Emoji, GuildId, MessageId, Timestamp, UserId};
 
@@ -81,5 +83,5 @@ model! {
 
 wire_enum! {
     /// How a poll looks.
-    pub struct PollLayoutType(u16) { DEFAULT = 1 }
+    pub struct PollLayoutType(u32) { DEFAULT = 1 }
 }

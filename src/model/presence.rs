@@ -1,6 +1,8 @@
-//! Presences and activities (events section 5, Presence and activities; PRESENCE_UPDATE).
+//! Presences and activities ([Discord's page]; PRESENCE_UPDATE).
 //!
 //! Discord does not validate these fields and may leave out any of them.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/events/gateway-events#presence
 
 use super::{ApplicationId, EmojiId, Field, GuildId, PartialUser, Secret};
 
@@ -150,14 +152,14 @@ wire_enum! {
 
 wire_enum! {
     /// The sort of an activity.
-    pub struct ActivityType(u16) {
+    pub struct ActivityType(u32) {
         PLAYING = 0, STREAMING = 1, LISTENING = 2, WATCHING = 3, CUSTOM = 4, COMPETING = 5,
     }
 }
 
 wire_enum! {
     /// Which text of an activity the member list shows.
-    pub struct StatusDisplayType(u16) { NAME = 0, STATE = 1, DETAILS = 2 }
+    pub struct StatusDisplayType(u32) { NAME = 0, STATE = 1, DETAILS = 2 }
 }
 
 flags! {

@@ -1,5 +1,6 @@
-//! Resolved data: in full what an interaction or a message only names by id (events section 5,
-//! Resolved Data).
+//! Resolved data: in full what an interaction or a message only names by id ([Discord's page]).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object-resolved-data-structure
 
 use super::{
     Attachment, AttachmentId, AvatarDecorationData, Channel, ChannelId, Collectibles, Field,

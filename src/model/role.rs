@@ -1,4 +1,6 @@
-//! Roles (events section 5, Roles; GUILD_ROLE_*).
+//! Roles ([Discord's page]; GUILD_ROLE_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/topics/permissions#role-object
 
 use super::{Field, GuildId, IntegrationId, RoleId, SkuId, UserId};
 use crate::decode::{Cursor, Decode, Expected, Shape};

@@ -1,4 +1,6 @@
-//! What is planned in a guild (events section 5, Scheduled events; GUILD_SCHEDULED_EVENT_*).
+//! What is planned in a guild ([Discord's page]; GUILD_SCHEDULED_EVENT_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/guild-scheduled-event
 
 use super::{ChannelId, Field, GenericId, GuildId, ScheduledEventId, Timestamp, User, UserId};
 
@@ -102,36 +104,36 @@ model! {
 
 wire_enum! {
     /// Who sees what is planned.
-    pub struct ScheduledEventPrivacyLevel(u16) { GUILD_ONLY = 2 }
+    pub struct ScheduledEventPrivacyLevel(u32) { GUILD_ONLY = 2 }
 }
 
 wire_enum! {
     /// How something planned stands.
-    pub struct ScheduledEventStatus(u16) {
+    pub struct ScheduledEventStatus(u32) {
         SCHEDULED = 1, ACTIVE = 2, COMPLETED = 3, CANCELED = 4,
     }
 }
 
 wire_enum! {
     /// Where something planned takes place.
-    pub struct ScheduledEventEntityType(u16) { STAGE_INSTANCE = 1, VOICE = 2, EXTERNAL = 3 }
+    pub struct ScheduledEventEntityType(u32) { STAGE_INSTANCE = 1, VOICE = 2, EXTERNAL = 3 }
 }
 
 wire_enum! {
     /// A unit of recurrence.
-    pub struct RecurrenceRuleFrequency(u16) { YEARLY = 0, MONTHLY = 1, WEEKLY = 2, DAILY = 3 }
+    pub struct RecurrenceRuleFrequency(u32) { YEARLY = 0, MONTHLY = 1, WEEKLY = 2, DAILY = 3 }
 }
 
 wire_enum! {
     /// A day of the week.
-    pub struct RecurrenceRuleWeekday(u16) {
+    pub struct RecurrenceRuleWeekday(u32) {
         MONDAY = 0, TUESDAY = 1, WEDNESDAY = 2, THURSDAY = 3, FRIDAY = 4, SATURDAY = 5, SUNDAY = 6,
     }
 }
 
 wire_enum! {
     /// A month.
-    pub struct RecurrenceRuleMonth(u16) {
+    pub struct RecurrenceRuleMonth(u32) {
         JANUARY = 1, FEBRUARY = 2, MARCH = 3, APRIL = 4, MAY = 5, JUNE = 6, JULY = 7, AUGUST = 8,
         SEPTEMBER = 9, OCTOBER = 10, NOVEMBER = 11, DECEMBER = 12,
     }

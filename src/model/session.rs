@@ -1,8 +1,10 @@
 //! What a session begins, goes on and ends with: HELLO, READY, RESUMED, RATE_LIMITED, RECONNECT,
-//! INVALID_SESSION (events section 4.1).
+//! INVALID_SESSION ([Discord's page]).
 //!
 //! HELLO, RECONNECT and INVALID_SESSION are control payloads that only the shard reads; the others
 //! are dispatches that the handler sees too.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/events/gateway-events#receive-events
 
 use super::{ApplicationFlags, ApplicationId, GuildId, UnavailableGuild, User};
 use crate::decode::{

@@ -1,4 +1,6 @@
-//! Soundboards (events section 5, Soundboard; GUILD_SOUNDBOARD_*, SOUNDBOARD_SOUNDS).
+//! Soundboards ([Discord's page]; GUILD_SOUNDBOARD_*, SOUNDBOARD_SOUNDS).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/soundboard
 
 use super::{EmojiId, GuildId, SoundId, User};
 

@@ -1,4 +1,6 @@
-//! Stages (events section 5, Stage; STAGE_INSTANCE_*).
+//! Stages ([Discord's page]; STAGE_INSTANCE_*).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/stage-instance
 
 use super::{ChannelId, GuildId, ScheduledEventId, StageId};
 
@@ -24,5 +26,5 @@ model! {
 
 wire_enum! {
     /// Who may listen to a stage.
-    pub struct StagePrivacyLevel(u16) { PUBLIC = 1, GUILD_ONLY = 2 }
+    pub struct StagePrivacyLevel(u32) { PUBLIC = 1, GUILD_ONLY = 2 }
 }

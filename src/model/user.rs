@@ -1,4 +1,6 @@
-//! Users and what hangs on them (events section 5, Users).
+//! Users and what hangs on them ([Discord's page]).
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/user
 
 use super::{Field, GuildId, Member, SkuId, UserId};
 
@@ -156,5 +158,5 @@ flags! {
 
 wire_enum! {
     /// A user's subscription.
-    pub struct PremiumType(u16) { NONE = 0, NITRO_CLASSIC = 1, NITRO = 2, NITRO_BASIC = 3 }
+    pub struct PremiumType(u32) { NONE = 0, NITRO_CLASSIC = 1, NITRO = 2, NITRO_BASIC = 3 }
 }

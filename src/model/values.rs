@@ -143,7 +143,11 @@ macro_rules! wire_enum {
             fn decode(
                 cursor: &mut crate::decode::Cursor<'a>,
             ) -> Result<Self, crate::decode::Expected> {
-                <$int>::decode(cursor).map(Self)
+                // Some senders write numbers in strings.
+                crate::model::id::decimal(cursor)
+                    .and_then(|number| <$int>::try_from(number).ok())
+                    .map(Self)
+                    .ok_or(crate::decode::Expected::Integer)
             }
             fn is_absent(&self) -> bool {
                 self.0 == 0
@@ -257,7 +261,7 @@ mod tests {
 
     wire_enum! {
         /// For the test.
-        pub struct Size(u16) { SMALL = 1 }
+        pub struct Size(u32) { SMALL = 1 }
     }
 
     #[test]

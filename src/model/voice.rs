@@ -1,4 +1,6 @@
-//! Voice (events section 5, Voice; VOICE_*). What a voice client needs to connect.
+//! Voice ([Discord's page]; VOICE_*). What a voice client needs to connect.
+//!
+//! [Discord's page]: https://discord.com/developers/docs/resources/voice
 
 use super::{ChannelId, Emoji, Field, GuildId, Member, Secret, SentId, Timestamp, UserId, kind};
 
@@ -96,5 +98,5 @@ model! {
 
 wire_enum! {
     /// The sort of animation of an effect.
-    pub struct VoiceEffectAnimationType(u16) { PREMIUM = 0, BASIC = 1 }
+    pub struct VoiceEffectAnimationType(u32) { PREMIUM = 0, BASIC = 1 }
 }
