@@ -1,8 +1,8 @@
 //! The sizes of the model's hot types, in bytes: a field more is a choice, not an accident.
 //!
 //! What lies in the long lists of GUILD_CREATE and GUILD_MEMBERS_CHUNK costs its size for each of
-//! a guild's members; what comes with each message costs it for each event. Nothing of it holds heap
-//! memory or needs a drop, which the arena asks of it at compile time (`Copy`).
+//! a guild's members; what comes with each message costs it for each event. Nothing of it holds
+//! heap memory or needs a drop, which the arena asks of it at compile time (`Copy`).
 
 use shardring::model::*;
 use std::mem::{needs_drop, size_of};

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub(crate) fn print(mix: &str, lens: [usize; 3]) {
     let dir = target_dir().join("criterion");
     println!(
-        "\n| payloads | simd-json tape | shardring | of it the walk | twilight simd-json | serde_json | sonic-rs |"
+        "\n| payloads | simd-json tape | shardring | of it the walk | twilight simd-json | \
+         serde_json | sonic-rs |"
     );
     println!("|---|---|---|---|---|---|---|");
     let rows = [
