@@ -5,8 +5,8 @@ use crate::contenders::Way;
 use shardring::model::EventKind;
 use std::path::{Path, PathBuf};
 
-/// Prints the mix in full (of so many events in its groups, in their order), then each kind: nanoseconds by way, and how many times shardring's each
-/// other way takes.
+/// Prints the mix in full (of so many events in its groups, in their order), then each kind:
+/// nanoseconds by way, and how many times shardring's each other way takes.
 #[allow(clippy::print_stdout)] // a program
 pub(crate) fn print(mix: &str, lens: [usize; 3]) {
     let dir = target_dir().join("criterion");
