@@ -130,6 +130,9 @@ fn route(core: &mut Core, request: &Request, path: &str) -> Response {
         ["applications", _, "commands"] | ["applications", _, "guilds", _, "commands"] => {
             only(request, &["GET", "PUT", "POST"], || commands(request))
         }
+        ["channels", channel_id, "messages"] => {
+            only(request, &["POST"], || message(core, channel_id, request))
+        }
         _ => Response::status(404),
     }
 }
@@ -248,6 +251,27 @@ fn commands(request: &Request) -> Response {
     }
 }
 
+/// The message that was sent, as Discord gives it back; nothing is kept, and no event follows.
+fn message(core: &mut Core, channel_id: &str, request: &Request) -> Response {
+    let given = json_of(request);
+    let content = given.as_ref().and_then(|given| given["content"].as_str()).unwrap_or("");
+    let (Ok(_), Some(_)) = (channel_id.parse::<u64>(), &given) else {
+        return Response::error(400, "The request body contains invalid JSON.", 50_109);
+    };
+    if content.is_empty() || content.chars().count() > CONTENT_LEN_MAX {
+        return Response::error(400, "Cannot send an empty message", 50_006);
+    }
+    let asked: u64 = core.stats.http.values().sum();
+    let body = json!({
+        "id": (BOT_ID + 3_000 + asked).to_string(),
+        "channel_id": channel_id, "author": user(), "content": content, "type": 0, "flags": 0,
+        "timestamp": "2026-11-01T00:00:00.000000+00:00", "edited_timestamp": null, "tts": false,
+        "mention_everyone": false, "mentions": [], "mention_roles": [], "attachments": [],
+        "embeds": [], "components": [], "pinned": false
+    });
+    Response::ok(body.to_string())
+}
+
 fn command(n: usize, mut given: Value) -> Value {
     let Some(fields) = given.as_object_mut() else { return given };
     let mut add = |name: &str, value: Value| {
@@ -283,6 +307,8 @@ impl Core {
     }
 }
 
+/// The most characters of a message.
+const CONTENT_LEN_MAX: usize = 2_000;
 /// Endpoints counted apart.
 const ENDPOINTS_MAX: usize = 64;
 /// Guilds in one answer.

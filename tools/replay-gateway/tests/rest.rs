@@ -147,6 +147,24 @@ fn commands_are_echoed_with_what_discord_adds_and_bodies_are_bounded() {
 }
 
 #[test]
+fn a_message_comes_back_as_it_was_sent_and_an_empty_one_is_refused() {
+    let gateway = gateway().spawn().expect("spawn");
+    let mut http = Http::new(&gateway);
+    let path = "/api/v10/channels/41771983423143937/messages";
+    let first = http.ask("POST", path, r#"{"content":"pong"}"#).json();
+    let second = http.ask("POST", path, r#"{"content":"pong"}"#).json();
+    assert_eq!(
+        (&first["content"], &first["channel_id"]),
+        (&json!("pong"), &json!("41771983423143937"))
+    );
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(http.ask("POST", path, r#"{"content":""}"#).json()["code"], 50_006);
+    assert_eq!(http.ask("POST", path, "{").json()["code"], 50_109);
+    assert_eq!(http.ask("GET", path, "").status, 405);
+    assert_eq!(gateway.stats().http["POST /channels/{id}/messages"], 4);
+}
+
+#[test]
 fn refusals_have_discords_shape() {
     let gateway = gateway().demand_user_agent(true).spawn().expect("spawn");
     let mut http = Http::new(&gateway);
