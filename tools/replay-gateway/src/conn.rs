@@ -62,6 +62,8 @@ pub(crate) struct Conn {
     pub(crate) withhold_acks: bool,
     pub(crate) last_heartbeat_ns: u64,
     pub(crate) payload_times: VecDeque<u64>,
+    /// When its last presences came.
+    pub(crate) presence_times: VecDeque<u64>,
     pub(crate) traffic_sent: u64,
     pub(crate) armed: Vec<(When, Action)>,
     pub(crate) doom: Option<Doom>,
@@ -107,6 +109,7 @@ impl Conn {
             withhold_acks: false,
             last_heartbeat_ns: now_ns,
             payload_times: VecDeque::new(),
+            presence_times: VecDeque::new(),
             traffic_sent: 0,
             armed: Vec::new(),
             doom: None,

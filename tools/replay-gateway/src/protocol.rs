@@ -9,6 +9,7 @@ use crate::outage::Host;
 use crate::stats::note;
 use crate::{fault, intents, requests};
 use serde_json::Value;
+use std::collections::VecDeque;
 
 /// One whole message of a client.
 pub(crate) fn on_message(core: &mut Core, conn: &mut Conn, message: &[u8]) {
@@ -45,19 +46,35 @@ pub(crate) fn on_message(core: &mut Core, conn: &mut Conn, message: &[u8]) {
             let Some(slot) = conn.session else {
                 return conn.close(4003, "Not authenticated.");
             };
+            if op == 3 {
+                count_presence(core, conn);
+            }
             requests::answer(core, conn, slot, op, d);
         }
     }
 }
 
-fn within_rate(core: &Core, conn: &mut Conn) -> bool {
+fn within_rate(core: &mut Core, conn: &mut Conn) -> bool {
     let window_ns = core.config.payloads_window_ms * 1_000_000;
-    let now_ns = core.now_ns;
-    while conn.payload_times.front().is_some_and(|at| at + window_ns <= now_ns) {
-        conn.payload_times.pop_front();
+    let sent = in_window(&mut conn.payload_times, window_ns, core.now_ns);
+    core.stats.payloads_per_window_max = core.stats.payloads_per_window_max.max(sent);
+    sent <= u64::from(core.config.payloads_max)
+}
+
+/// Discord ignores presences above the limit; here they are counted.
+fn count_presence(core: &mut Core, conn: &mut Conn) {
+    let sent = in_window(&mut conn.presence_times, PRESENCE_WINDOW_NS, core.now_ns);
+    core.stats.presences_per_window_max = core.stats.presences_per_window_max.max(sent);
+    core.stats.presences_over += u64::from(sent > PRESENCES_MAX);
+}
+
+/// Adds one to what came within the window, and gives how many that are.
+fn in_window(times: &mut VecDeque<u64>, window_ns: u64, now_ns: u64) -> u64 {
+    while times.front().is_some_and(|at| at + window_ns <= now_ns) {
+        times.pop_front();
     }
-    conn.payload_times.push_back(now_ns);
-    conn.payload_times.len() <= core.config.payloads_max as usize
+    times.push_back(now_ns);
+    times.len() as u64
 }
 
 fn heartbeat(core: &mut Core, conn: &mut Conn, d: &Value) {
@@ -299,6 +316,10 @@ pub(crate) fn bot_id() -> String {
 /// Op 9 that ends it.
 pub(crate) const INVALID_SESSION: &str = r#"{"t":null,"s":null,"op":9,"d":false}"#;
 /// What a client may send in one payload (protocol.md, section 6).
+/// Presences that a connection may send within [`PRESENCE_WINDOW_NS`].
+const PRESENCES_MAX: u64 = 5;
+/// See [`PRESENCES_MAX`].
+const PRESENCE_WINDOW_NS: u64 = 20_000_000_000;
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 4_096;
 /// Guilds of one shard (protocol.md, section 7).
 const GUILDS_PER_SHARD_MAX: u32 = 2_500;

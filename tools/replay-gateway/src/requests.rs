@@ -113,6 +113,7 @@ fn rate_limited(core: &mut Core, slot: usize, guild_id: u64, wait_s: f64, nonce:
         meta["nonce"] = Value::from(nonce);
     }
     let d = json!({ "opcode": 8, "retry_after": wait_s, "meta": meta });
+    core.stats.rate_limited += 1;
     core.number_stored(slot, "RATE_LIMITED", d.to_string());
 }
 

@@ -88,6 +88,14 @@ pub struct Stats {
     pub ends_without_close: u64,
     /// Payloads received by opcode.
     pub received: BTreeMap<u64, u64>,
+    /// The most payloads of one connection within one window (120 in 60 s is what Discord allows).
+    pub payloads_per_window_max: u64,
+    /// The most presences of one connection within 20 s (Discord allows 5).
+    pub presences_per_window_max: u64,
+    /// Presences beyond that.
+    pub presences_over: u64,
+    /// RATE_LIMITED dispatches: whole member lists of a guild asked for again within 30 s.
+    pub rate_limited: u64,
     /// Faults committed.
     pub faults: u64,
     /// When traffic started, Unix ns; 0: not yet.

@@ -101,6 +101,20 @@ fn more_than_120_payloads_in_the_window_close_with_4008() {
 }
 
 #[test]
+fn what_a_connection_sends_is_measured_against_the_limits() {
+    let gateway = gateway().spawn().expect("spawn");
+    let mut client = Client::plain(&gateway.url());
+    client.login([0, 1], ALL);
+    (0..7).for_each(|_| client.send(&json!({ "op": 3, "d": { "status": "online" } })));
+    let all = json!({ "op": 8, "d": { "guild_id": "41771983423143937", "query": "", "limit": 0 } });
+    (0..2).for_each(|_| client.send(&all));
+    client.until(|payload| payload["t"] == "RATE_LIMITED");
+    let stats = gateway.stats();
+    assert_eq!((stats.presences_per_window_max, stats.presences_over), (7, 2));
+    assert_eq!((stats.payloads_per_window_max, stats.rate_limited), (10, 1));
+}
+
+#[test]
 fn each_wrong_resume_has_its_answer() {
     let gateway = gateway().spawn().expect("spawn");
     let url = gateway.url();
