@@ -61,8 +61,19 @@ pub enum ErrorKind {
     /// A handler panicked three times in ten seconds: its core delivers no more dispatches, its
     /// heartbeats go on.
     HandlerPanicked,
-    /// What a command was waiting for did not happen: it was dropped unsent.
+    /// The connection ended as a command was being written: nobody knows whether it arrived, and
+    /// it is not sent again.
     Dropped,
+    /// A newer command of its sort took a command's place before it was sent.
+    Superseded,
+    /// A command was not sent before its deadline.
+    Expired,
+    /// A command was cancelled before it was sent.
+    Cancelled,
+    /// Discord refused a command by RATE_LIMITED, each time that it was sent.
+    RateLimited,
+    /// A command that is of use on a connection only, and there is none. Nothing was queued.
+    NotConnected,
     /// A core's thread ended by a fault of this library.
     CoreFailed,
     /// TLS cannot be set up on this machine. Nothing was started.
@@ -91,10 +102,16 @@ impl Error {
             | ErrorKind::Command
             | ErrorKind::NoSuchShard
             | ErrorKind::Stopped
+            | ErrorKind::Superseded
+            | ErrorKind::Expired
+            | ErrorKind::Cancelled
+            | ErrorKind::NotConnected
             | ErrorKind::Factory => Fault::Caller,
-            ErrorKind::Refused | ErrorKind::Dropped | ErrorKind::Discovery | ErrorKind::Budget => {
-                Fault::Discord
-            }
+            ErrorKind::Refused
+            | ErrorKind::Dropped
+            | ErrorKind::RateLimited
+            | ErrorKind::Discovery
+            | ErrorKind::Budget => Fault::Discord,
             ErrorKind::IoUring
             | ErrorKind::Limit
             | ErrorKind::Thread

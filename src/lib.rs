@@ -278,7 +278,10 @@ pub use config::{
 pub use discovery::Discovery;
 pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
 #[cfg(feature = "driver")]
-pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
+pub use driver::{
+    Book, BookError, CommandReceipts, CommandTally, Engine, Handle, HostClock, Receipt, Stop,
+    Warning,
+};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet, OwnedEvent};
@@ -288,6 +291,7 @@ pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::identify::IdentifyGate;
 pub use shard::notice::State;
+pub use shard::receipt::{CommandReceipt, CommandSent, CommandStatus};
 pub use shard::refusal::Refusal;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]

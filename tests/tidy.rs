@@ -36,7 +36,7 @@ const WIDE_FILES: &[(&str, usize)] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("error", &[]),
-    ("command", &[]),
+    ("command", &["model"]),
     ("wire", &["clock"]),
     ("decode", &["clock"]),
     ("model", &["decode"]),

@@ -201,7 +201,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// The presence sent with each IDENTIFY. Default: none is sent.
+    /// The presence sent with each IDENTIFY, until a shard is given another by a command. What it
+    /// does not set has its default (online, no activity, not idle). Default: none is sent.
     pub fn presence(mut self, presence: UpdatePresence) -> Self {
         self.presence = Some(presence);
         self
@@ -268,6 +269,9 @@ impl ConfigBuilder {
             && !(50..=250).contains(&members)
         {
             return refuse(format!("large_threshold: {members} is not in 50..=250"));
+        }
+        if let Some(Err(rule)) = self.presence.as_ref().map(UpdatePresence::check) {
+            return refuse(format!("presence: {rule}"));
         }
         if let Err(rule) = self.interest.check() {
             return refuse(format!("interest: a filter with {rule}"));

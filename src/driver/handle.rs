@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Time;
-use crate::command::Command;
 use crate::config::Config;
 use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
 use crate::driver::receipt::{Giver, Receipt, receipt};
@@ -17,6 +16,10 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::shard::Shard;
 
+mod commands;
+
+pub use commands::{CommandReceipts, CommandTally};
+
 /// A handle to a running engine: `Clone`, `Send`, `Sync`; no call of it blocks.
 #[derive(Clone)]
 pub struct Handle {
@@ -24,6 +27,8 @@ pub struct Handle {
     shared: Arc<Shared>,
     shards: Arc<[u32]>,
     total: u32,
+    /// IDENTIFY's, by which commands are checked.
+    intents: u64,
 }
 
 impl Handle {
@@ -32,7 +37,13 @@ impl Handle {
         shared: Arc<Shared>,
         config: &Config,
     ) -> Self {
-        Self { mailboxes, shared, shards: config.shards.ids().into(), total: config.shards.total() }
+        Self {
+            mailboxes,
+            shared,
+            shards: config.shards.ids().into(),
+            total: config.shards.total(),
+            intents: config.intents.bits(),
+        }
     }
 
     /// Resolves when every shard has been READY once.
@@ -64,32 +75,6 @@ impl Handle {
     /// log, too.
     pub fn warnings(&self) -> Vec<Warning> {
         self.shared.warnings()
-    }
-
-    /// Sends a command on a shard. Validated and encoded here, on the caller's thread.
-    ///
-    /// The receipt resolves when the command was written to the socket.
-    ///
-    /// # Errors
-    ///
-    /// By the receipt: [`ErrorKind::Command`] if it is not valid or longer than 4096 bytes,
-    /// [`ErrorKind::NoSuchShard`], [`ErrorKind::Full`] if too many wait,
-    /// [`ErrorKind::Stopped`], and [`ErrorKind::Dropped`] if the connection ended as it was being
-    /// written.
-    pub fn send(&self, shard: u32, command: impl Into<Command>) -> Receipt<()> {
-        let command = match command.into().encode() {
-            Ok(command) => command,
-            Err(error) => return Receipt::given(Err(error.into())),
-        };
-        let mailbox = match self.mailbox(shard) {
-            Ok(mailbox) => mailbox,
-            Err(error) => return Receipt::given(Err(error)),
-        };
-        let (sent, receipt) = receipt();
-        match mailbox.push(Mail::Command { shard, command, sent }) {
-            Ok(()) => receipt,
-            Err(refused) => Receipt::given(Err(refused.into())),
-        }
     }
 
     /// Lets a shard that its handler has paused go on.

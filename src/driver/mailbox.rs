@@ -6,23 +6,24 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::clock::Time;
-use crate::command::Encoded;
+use crate::command::Prepared;
 use crate::driver::names::Found;
-use crate::driver::receipt::Giver;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
+use crate::shard::receipt::Ticket;
 
 /// What another thread wants done with a shard, on the shard's core.
 pub(crate) type Visit = Box<dyn FnOnce(Time, &mut Shard) + Send>;
 
 /// Something for a core to do.
 pub(crate) enum Mail {
-    /// A command of a user for one shard.
-    Command { shard: u32, command: Encoded, sent: Giver<()> },
+    /// A command of a user for one shard, given at that moment.
+    Command { shard: u32, command: Prepared, ticket: Ticket, given_at: Instant },
     /// Something to do with one shard, which is settled after it. Dropped if the core has no such
     /// shard, or ends before.
     Visit { shard: u32, visit: Visit },

@@ -33,7 +33,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 pub use book::{Book, BookError, HostClock};
-pub use handle::Handle;
+pub use handle::{CommandReceipts, CommandTally, Handle};
 pub use mailbox::Stop;
 pub use receipt::Receipt;
 pub use warning::Warning;

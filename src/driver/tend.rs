@@ -10,9 +10,10 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Time;
+use crate::command::Prepared;
 use crate::driver::core::{Core, Wake};
 use crate::driver::link::{Hold, LinkKey, Op, Receive};
 use crate::driver::mailbox::{Mail, Stop};
@@ -23,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
-use crate::shard::outbox::{Completion, Outcome};
+use crate::shard::receipt::{Over, Ticket};
 
 impl<H: Handler> Core<H> {
     /// Puts a shard's deadline into the heap, if none as early lies there.
@@ -106,7 +107,9 @@ impl<H: Handler> Core<H> {
         for _ in 0..MAIL_PER_TURN {
             let Some(mail) = self.mailbox.pop() else { return };
             match mail {
-                Mail::Command { shard, command, sent } => self.command(shard, command, sent),
+                Mail::Command { shard, command, ticket, given_at } => {
+                    self.command(shard, command, ticket, given_at);
+                }
                 Mail::Visit { shard, visit } => {
                     if let Some(local) = self.local(shard) {
                         visit(self.clock.now(), &mut self.shards[local as usize].shard);
@@ -122,29 +125,15 @@ impl<H: Handler> Core<H> {
         self.mailbox.wake.notify_one();
     }
 
-    fn command(
-        &mut self,
-        shard: u32,
-        command: crate::command::Encoded,
-        sent: crate::driver::receipt::Giver<()>,
-    ) {
+    fn command(&mut self, shard: u32, mut command: Prepared, ticket: Ticket, given_at: Instant) {
         let Some(local) = self.local(shard) else {
-            sent.give(Err(Error::new(ErrorKind::NoSuchShard, format!("no shard {shard} here"))));
-            return;
+            let error = Error::new(ErrorKind::NoSuchShard, format!("no shard {shard} here"));
+            return ticket.end(Over::Rejected(error));
         };
-        let now = self.clock.now();
-        let told = Completion::new(move |outcome| {
-            sent.give(match outcome {
-                Outcome::Sent => Ok(()),
-                Outcome::Dropped(dropped) => Err(Error::from(dropped)),
-                Outcome::Unknown => Err(Error::new(
-                    ErrorKind::Dropped,
-                    "the connection ended as the command was written: nobody knows if it arrived",
-                )),
-            });
-        });
-        // Refused: the completion has told why.
-        let _ = self.shards[local as usize].shard.submit(now, command, told);
+        let waited = given_at.elapsed();
+        command.expires_in = command.expires_in.map(|after| after.saturating_sub(waited));
+        // Refused: the ticket was told why.
+        let _ = self.shards[local as usize].shard.submit(self.clock.now(), command, ticket);
         self.settle(local);
     }
 

@@ -8,13 +8,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::command::{Command, CommandError};
+use crate::command::{CommandError, Outgoing};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Event, EventKind};
 use crate::shard::close::{Cause, Fatal};
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, State};
-use crate::shard::outbox::{Completion, Dropped};
+use crate::shard::receipt::CommandReceipt;
 use crate::shard::refusal::Refusal;
 use crate::shard::session::Session;
 use crate::shard::token::TokenError;
@@ -265,19 +265,22 @@ impl Context<'_> {
         self.session.latency().last()
     }
 
-    /// Queues a command for this shard: presence, voice state, member request, raw JSON.
+    /// Queues a command for this shard: any of [`command`](crate::command), as it is or with a
+    /// priority and a deadline.
     ///
-    /// It is sent as soon as the shard is connected and the send limit (120 per 60 s, heartbeats
-    /// first) allows. It waits over reconnects.
+    /// It is sent as soon as the shard is connected and the limits (120 payloads per 60 s,
+    /// heartbeats first; 5 presences per 20 s) allow. It waits over reconnects. The receipt tells
+    /// what became of it, and can be awaited in [`spawn`](Self::spawn); never wait for it here: the
+    /// core could then not send.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Command`] if it is not valid or longer than 4096 bytes, [`ErrorKind::Full`] if
-    /// [`Limits::outbox_len_max`](crate::Limits::outbox_len_max) commands wait,
+    /// [`ErrorKind::Command`] if it is not valid, longer than 4096 bytes or of a guild of another
+    /// shard, [`ErrorKind::Full`] if [`Limits::outbox_len_max`](crate::Limits::outbox_len_max)
+    /// commands wait, [`ErrorKind::NotConnected`] for a heartbeat without a connection,
     /// [`ErrorKind::Stopped`] if the shard has stopped for good. Nothing was queued then.
-    pub fn send(&mut self, command: impl Into<Command>) -> Result<(), Error> {
-        let encoded = command.into().encode().map_err(Error::from)?;
-        self.session.submit(self.now, encoded, Completion::none()).map_err(Error::from)
+    pub fn send(&mut self, command: impl Into<Outgoing>) -> Result<CommandReceipt, Error> {
+        self.session.send(self.now, command)
     }
 
     /// Runs a future on this core, besides the events. It may use anything made for tokio's
@@ -380,15 +383,5 @@ impl From<CommandError> for Error {
 impl From<TokenError> for Error {
     fn from(error: TokenError) -> Self {
         Self::new(ErrorKind::Token, error.to_string())
-    }
-}
-
-impl From<Dropped> for Error {
-    fn from(dropped: Dropped) -> Self {
-        let kind = match dropped {
-            Dropped::Full { .. } => ErrorKind::Full,
-            Dropped::Stopped => ErrorKind::Stopped,
-        };
-        Self::new(kind, dropped.to_string())
     }
 }

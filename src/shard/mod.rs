@@ -26,6 +26,7 @@ pub mod outbox;
 mod outward;
 pub mod payload;
 mod ready;
+pub mod receipt;
 pub mod refusal;
 pub mod session;
 pub mod settings;
@@ -39,15 +40,16 @@ pub use desk::{Desk, Factory};
 pub use id::ShardId;
 
 use crate::clock::{Rng, Time};
-use crate::command::Encoded;
+use crate::command::Prepared;
 use crate::config::{Delivery, Interest};
 use crate::decode::Envelope;
+use crate::error::Error;
 use crate::model::EventKind;
 use crate::shard::close::LinkEnd;
 use crate::shard::desk::{Delivered, Readers};
 use crate::shard::handler::Handler;
 use crate::shard::notice::{Sent, State, Target, Verdict};
-use crate::shard::outbox::{Completion, Dropped};
+use crate::shard::receipt::Ticket;
 use crate::shard::session::{Guards, Session};
 use crate::shard::settings::SessionSettings;
 use crate::wire::{ChunkPool, Compression, GatewayUrl, Opened, Wire, WireError, WireLimits};
@@ -256,7 +258,7 @@ impl Shard {
         let counters = metrics.kind_mut(kind);
         counters.received += 1;
         counters.text_len += text_len;
-        let errands = session.errands().watch(kind, desk.payload.text());
+        let errands = session.watch(kind, desk.payload.text());
         let decoded = match delivery {
             _ if kind == EventKind::Ready => self.ready(delivered, delivery, desk),
             Delivery::Skip => {
@@ -328,14 +330,14 @@ impl Shard {
     ///
     /// # Errors
     ///
-    /// Why it was not queued; `completion` has been told too.
-    pub fn submit(
+    /// Why it was not queued; the ticket was told too.
+    pub(crate) fn submit(
         &mut self,
         now: Time,
-        command: Encoded,
-        completion: Completion,
-    ) -> Result<(), Dropped> {
-        self.session.submit(now, command, completion)
+        command: Prepared,
+        ticket: Ticket,
+    ) -> Result<(), Error> {
+        self.session.submit(now, command, ticket)
     }
 
     /// Stops; the session ends, or stays resumable for some minutes.

@@ -3,7 +3,7 @@
 //! Appends to a buffer, keeps nothing. The only place that writes the token into JSON.
 //! Called by `session` when the driver pulls a payload.
 
-use crate::command::json;
+use crate::command::{Presence, json};
 use crate::shard::id::ShardId;
 use crate::shard::settings::SessionSettings;
 use crate::shard::token::Token;
@@ -18,8 +18,14 @@ pub(crate) fn heartbeat(out: &mut Vec<u8>, sequence: Option<u64>) {
     out.push(b'}');
 }
 
-/// Op 2 (protocol section 4). Without `compress`: transport compression excludes it.
-pub(crate) fn identify(out: &mut Vec<u8>, settings: &SessionSettings, shard: ShardId) {
+/// Op 2 (protocol section 4). Without `compress`: transport compression excludes it. `presence` is
+/// what a command had set; otherwise it is that of the settings, if there is one.
+pub(crate) fn identify(
+    out: &mut Vec<u8>,
+    settings: &SessionSettings,
+    shard: ShardId,
+    presence: Option<&Presence>,
+) {
     out.extend_from_slice(br#"{"op":2,"d":{"token":"#);
     json::string(out, settings.token.expose());
     out.extend_from_slice(
@@ -35,7 +41,9 @@ pub(crate) fn identify(out: &mut Vec<u8>, settings: &SessionSettings, shard: Sha
         out.extend_from_slice(br#","large_threshold":"#);
         json::number(out, large_threshold.into());
     }
-    if let Some(presence) = &settings.presence {
+    let start = settings.presence.as_ref().filter(|_| presence.is_none());
+    let start = start.map(|start| start.over(&Presence::default()));
+    if let Some(presence) = presence.or(start.as_ref()) {
         out.extend_from_slice(br#","presence":"#);
         presence.write(out);
     }
@@ -56,8 +64,9 @@ pub(crate) fn resume(out: &mut Vec<u8>, token: &Token, session_id: &str, sequenc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Status, UpdatePresence};
+    use crate::command::{CommandError, PAYLOAD_LEN_MAX, PRESENCE_LEN_MAX, Status, UpdatePresence};
     use crate::shard::settings::SettingsError;
+    use crate::shard::token::TOKEN_LEN_MAX;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -78,7 +87,7 @@ mod tests {
 
     #[test]
     fn identify_carries_what_the_settings_say_and_nothing_else() {
-        let plain = text(|out| identify(out, &settings(), ShardId::new(3, 64)));
+        let plain = text(|out| identify(out, &settings(), ShardId::new(3, 64), None));
         assert_eq!(
             plain,
             r#"{"op":2,"d":{"token":"t.o-k","properties":{"os":"linux","browser":"shardring","device":"shardring"},"intents":513,"shard":[3,64]}}"#
@@ -86,7 +95,7 @@ mod tests {
         let mut rich = settings();
         rich.large_threshold = Some(250);
         rich.presence = Some(UpdatePresence::new(Status::Idle));
-        let rich = text(|out| identify(out, &rich, ShardId::new(0, 1)));
+        let rich = text(|out| identify(out, &rich, ShardId::new(0, 1), None));
         assert!(rich.ends_with(
             r#""shard":[0,1],"large_threshold":250,"presence":{"since":null,"activities":[],"status":"idle","afk":false}}}"#
         ));
@@ -110,6 +119,23 @@ mod tests {
         let mut long = settings();
         let activity = crate::command::Activity::playing("x".repeat(4000));
         long.presence = Some(UpdatePresence::default().activity(activity));
-        assert!(matches!(long.check(), Err(SettingsError::IdentifyTooLong { .. })));
+        let too_long = |error| matches!(error, CommandError::PresenceTooLong { .. });
+        assert!(matches!(long.check(), Err(SettingsError::Presence(error)) if too_long(error)));
+    }
+
+    #[test]
+    fn the_longest_presence_fits_into_identify_beside_the_longest_token() {
+        let token = Token::new(&"t".repeat(TOKEN_LEN_MAX)).unwrap();
+        let mut settings = SessionSettings::new(token, u64::MAX, "ws://localhost");
+        settings.large_threshold = Some(250);
+        let fits = |len: usize| {
+            let activity = crate::command::Activity::playing("x".repeat(len));
+            UpdatePresence::default().activity(activity)
+        };
+        let longest = (0..PRESENCE_LEN_MAX).rev().find(|len| fits(*len).check().is_ok()).unwrap();
+        settings.presence = Some(fits(longest).idle_since_ms(u64::MAX).afk(false));
+        assert_eq!(settings.check(), Ok(()));
+        let identify = text(|out| identify(out, &settings, ShardId::new(u32::MAX, u32::MAX), None));
+        assert!(identify.len() <= PAYLOAD_LEN_MAX && identify.len() > PRESENCE_LEN_MAX);
     }
 }

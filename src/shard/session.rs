@@ -316,6 +316,7 @@ impl Session {
         self.avoid_resume_host = false;
         self.ready_at = now;
         self.counters.readies += 1;
+        self.outbox.new_session();
         self.up(now);
         self.notice(Notice::Ready { session_id: session_id.into() });
     }
@@ -335,6 +336,7 @@ impl Session {
         let replayed = self.replayed - u64::from(self.latest_replayed);
         self.counters.replayed += replayed;
         self.counters.resumes += 1;
+        self.outbox.resumed(self.lost_link_at);
         self.up(now);
         self.notice(Notice::Resumed { replayed });
     }
@@ -352,14 +354,10 @@ impl Session {
         if self.phase_at.is_some_and(|at| at <= now) {
             self.expire_phase(now);
         }
+        self.outbox.expire(now);
         self.errands.expire(now);
         self.send_errands(now);
-        if self.state == State::Active {
-            let beats = self.beats();
-            if let Some(until) = self.outbox.tell_limited(now, beats) {
-                self.notice(Notice::RateLimited { until });
-            }
-        }
+        self.tell_limited(now);
     }
 
     /// Ends for good. With `keep_session` the close keeps the session alive at Discord for some

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::command::{PAYLOAD_LEN_MAX, UpdatePresence};
+use crate::command::{CommandError, PAYLOAD_LEN_MAX, UpdatePresence};
 use crate::shard::id::ShardId;
 use crate::shard::payload;
 use crate::shard::token::Token;
@@ -21,7 +21,7 @@ pub struct SessionSettings {
     pub intents: u64,
     /// Above how many members GUILD_CREATE leaves out those offline; 50 to 250.
     pub large_threshold: Option<u8>,
-    /// The presence at IDENTIFY.
+    /// The presence at IDENTIFY, until a command sets one.
     pub presence: Option<UpdatePresence>,
     /// The gateway's main URL, as GET /gateway gave it; [`Target::Main`] means this one.
     ///
@@ -70,15 +70,19 @@ impl SessionSettings {
     /// Whether Discord could take an IDENTIFY made of these.
     ///
     /// # Errors
-    /// [`SettingsError`] if `large_threshold` is out of its range or IDENTIFY would be too long.
+    /// [`SettingsError`] if `large_threshold` is out of its range, the presence is not valid, or
+    /// IDENTIFY would be too long.
     pub fn check(&self) -> Result<(), SettingsError> {
         if let Some(large_threshold) = self.large_threshold
             && !(50..=250).contains(&large_threshold)
         {
             return Err(SettingsError::LargeThreshold { large_threshold });
         }
+        if let Some(presence) = &self.presence {
+            presence.check().map_err(SettingsError::Presence)?;
+        }
         let mut out = Vec::new();
-        payload::identify(&mut out, self, ShardId::new(u32::MAX, u32::MAX));
+        payload::identify(&mut out, self, ShardId::new(u32::MAX, u32::MAX), None);
         if out.len() > PAYLOAD_LEN_MAX {
             return Err(SettingsError::IdentifyTooLong { len: out.len() });
         }
@@ -110,7 +114,9 @@ pub enum SettingsError {
         /// What was given.
         large_threshold: u8,
     },
-    /// IDENTIFY would be longer than a payload may be: the presence is too large.
+    /// The presence breaks a rule.
+    Presence(CommandError),
+    /// IDENTIFY would be longer than a payload may be.
     IdentifyTooLong {
         /// Its length in bytes.
         len: usize,
@@ -123,6 +129,7 @@ impl fmt::Display for SettingsError {
             Self::LargeThreshold { large_threshold } => {
                 write!(f, "large_threshold is {large_threshold}; Discord takes 50 to 250")
             }
+            Self::Presence(error) => write!(f, "presence: {error}"),
             Self::IdentifyTooLong { len } => write!(
                 f,
                 "IDENTIFY would be {len} bytes, the gateway takes {PAYLOAD_LEN_MAX}: \

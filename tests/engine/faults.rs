@@ -640,7 +640,7 @@ struct Blocked(Recorder, Arc<Barrier>);
 impl Handler for Blocked {
     fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
         match event.name() {
-            "READY" => cx.send(UpdatePresence::new(Status::Idle)).unwrap(),
+            "READY" => drop(cx.send(UpdatePresence::new(Status::Idle)).unwrap()),
             "TRIGGER" => {
                 self.1.wait(); // here we are
                 self.1.wait(); // and the peer is gone

@@ -4,10 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shardring::command::{Command, Status, UpdatePresence, UpdateVoiceState};
-use shardring::{
-    Context, Engine, ErrorKind, Event, EventKind, Handler, Interest, Panicked, Shards, Stop,
-};
+use shardring::command::{Status, UpdatePresence};
+use shardring::{Context, Engine, ErrorKind, Event, EventKind, Handler, Interest, Panicked, Stop};
 
 use crate::harness::{COMPRESSIONS, Log, Recorder, Run, config, gateway, record, traffic};
 
@@ -32,57 +30,6 @@ fn many_shards_receive_everything_once_in_order_and_unaltered() {
             assert_eq!(stats.closes_received.get(&1000), Some(&u64::from(shards)));
         }
     }
-}
-
-#[test]
-fn a_command_of_the_handle_arrives_and_its_receipt_says_so() {
-    let run = Run::start(gateway(4), |config| config);
-    let handle = run.engine.handle();
-    handle.ready().wait().unwrap();
-    handle.send(2, UpdatePresence::new(Status::Dnd)).wait().unwrap();
-    handle.send(2, UpdateVoiceState::join(5u64, 6u64)).wait().unwrap();
-    let stats = run.until("the voice state", |_, stats| {
-        stats.shards.get(&2).is_some_and(|shard| shard.received.get(&4) == Some(&1))
-    });
-    assert_eq!(stats.shards[&2].received.get(&3), Some(&1));
-    assert!(stats.shards[&2].last_command.as_deref().unwrap().contains(r#""channel_id":"6""#));
-    run.stop().unwrap();
-}
-
-#[test]
-fn a_wrong_command_is_refused_before_anything_is_sent() {
-    let run = Run::start(gateway(4), |config| config);
-    let handle = run.engine.handle();
-    handle.ready().wait().unwrap();
-    let too_long = Command::raw(3, format!(r#"{{"x":"{}"}}"#, "y".repeat(5000)));
-    assert_eq!(handle.send(0, too_long).wait().unwrap_err().kind(), ErrorKind::Command);
-    let no_shard = handle.send(99, UpdatePresence::new(Status::Idle)).wait().unwrap_err();
-    assert_eq!(no_shard.kind(), ErrorKind::NoSuchShard);
-    assert!(no_shard.to_string().contains("99"));
-    assert!(run.gateway.stats().shards.values().all(|shard| shard.last_command.is_none()));
-    run.stop().unwrap();
-}
-
-#[test]
-fn the_outbox_is_bounded_and_full_is_an_answer() {
-    let run = Run::start(gateway(1), |config| {
-        let mut limits = shardring::Limits::default();
-        limits.outbox_len_max = 3;
-        config.shards(Shards::all(1)).limits(limits)
-    });
-    let handle = run.engine.handle();
-    handle.ready().wait().unwrap();
-    // The window takes some 110 of them at once; then three wait, and no more.
-    let receipts: Vec<_> =
-        (0..150).map(|_| handle.send(0, UpdatePresence::new(Status::Idle))).collect();
-    let full = receipts
-        .into_iter()
-        .filter_map(|receipt| receipt.wait_timeout(Duration::from_millis(20)).ok())
-        .filter(|result| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full))
-        .count();
-    assert!((20..=60).contains(&full), "{full} refused");
-    assert!(run.gateway.stats().closes_sent.is_empty(), "never over Discord's limit");
-    run.stop().unwrap();
 }
 
 #[test]

@@ -1,46 +1,41 @@
-//! The send limit, the outbox, and the answer that every command gets.
+//! The send limit, the bound of the outbox, and the answer that every command gets.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shardring::clock::Time;
-use shardring::command::{Command, Encoded};
+use shardring::command::Command;
 use shardring::shard::close::LinkEnd;
 use shardring::shard::notice::{Notice, Sent, State};
-use shardring::shard::outbox::{Completion, Dropped, Outcome};
+use shardring::{CommandReceipt, CommandStatus, Error, ErrorKind};
 
 use crate::world::{Act, Answer, Script, Seen, World, active, ms, number_after, s};
 
-fn command(number: u64) -> Encoded {
-    Command::raw(99, number.to_string()).encode().unwrap()
+pub(crate) fn command(number: u64) -> Command {
+    Command::raw(99, number.to_string())
 }
 
-type Told = Arc<Mutex<Vec<(u64, Outcome)>>>;
-
-fn submit(world: &mut World<Script>, told: &Told, number: u64) -> Result<(), Dropped> {
-    let told = told.clone();
-    let completion = Completion::new(move |outcome| told.lock().unwrap().push((number, outcome)));
-    let mut answer = Ok(());
-    world.input(0, |session, now| answer = session.submit(now, command(number), completion));
-    answer
+fn send(world: &mut World<Script>, number: u64) -> Result<CommandReceipt, Error> {
+    world.send(0, command(number))
 }
 
-fn commands(world: &World<Script>) -> Vec<u64> {
+pub(crate) fn commands(world: &World<Script>) -> Vec<u64> {
     world.sent(0, Sent::Command).iter().map(|(_, text)| number_after(text, "\"d\":")).collect()
 }
 
 #[test]
 fn never_more_than_120_in_a_minute_and_heartbeats_always_go_in_time() {
     for interval_ms in [1000, 5000, 41_250] {
-        let told = Told::default();
         let mut world = active(1, Script { interval_ms, ..Script::default() });
         let mut number = 0;
         for step in 0..6000 {
-            while submit(&mut world, &told, number).is_ok() {
+            while send(&mut world, number).is_ok() {
                 number += 1;
             }
             if step % 97 == 0 {
                 world.act(0, Act::AskBeat);
+            }
+            if step % 89 == 0 {
+                let _ = world.send(0, shardring::command::Heartbeat);
             }
             world.run(ms(100));
         }
@@ -70,36 +65,41 @@ fn never_more_than_120_in_a_minute_and_heartbeats_always_go_in_time() {
 
 #[test]
 fn a_full_outbox_is_an_answer_and_a_bound() {
-    let told = Told::default();
     let mut world = World::new(1, 1, 2, Script::default());
-    for number in 0..64 {
-        assert_eq!(submit(&mut world, &told, number), Ok(()));
-    }
-    let full = Dropped::Full { len_max: 64 };
-    assert_eq!(submit(&mut world, &told, 64), Err(full));
-    assert_eq!(*told.lock().unwrap(), [(64, Outcome::Dropped(full))]);
+    let receipts: Vec<_> = (0..64).map(|number| send(&mut world, number).unwrap()).collect();
+    assert_eq!(send(&mut world, 64).unwrap_err().kind(), ErrorKind::Full);
     assert_eq!(world.seats[0].session.outbox_len(), 64);
+    assert!(receipts.iter().all(|receipt| receipt.status() == CommandStatus::Queued));
     world.start();
     world.run(s(2));
     assert_eq!(commands(&world), (0..64).collect::<Vec<_>>(), "what waited is sent after READY");
-    assert_eq!(told.lock().unwrap().len(), 65);
-    assert!(told.lock().unwrap()[1..].iter().all(|(_, outcome)| *outcome == Outcome::Sent));
+    for receipt in receipts {
+        assert!(matches!(receipt.status(), CommandStatus::Sent { at } if at > Time::ZERO));
+    }
+}
+
+#[test]
+fn what_is_cancelled_makes_room() {
+    let mut world = World::new(1, 1, 2, Script::default());
+    let receipts: Vec<_> = (0..64).map(|number| send(&mut world, number).unwrap()).collect();
+    assert!(receipts[7].cancel());
+    send(&mut world, 64).unwrap();
+    assert_eq!(send(&mut world, 65).unwrap_err().kind(), ErrorKind::Full);
 }
 
 #[test]
 fn commands_wait_for_the_session_and_keep_their_order_over_reconnects() {
-    let told = Told::default();
     let mut world = active(3, Script::default());
     world.peer.resume = Answer::Nothing;
     world.act(0, Act::End(LinkEnd::Reset));
     for number in 0..5 {
-        submit(&mut world, &told, number).unwrap();
+        send(&mut world, number).unwrap();
     }
     world.run(s(20));
     assert_eq!(world.state(0), State::Resuming);
     assert!(commands(&world).is_empty(), "nothing before RESUMED");
     world.act(0, Act::End(LinkEnd::Reset));
-    submit(&mut world, &told, 5).unwrap();
+    send(&mut world, 5).unwrap();
     world.peer.resume = Answer::Well;
     world.run(s(20));
     assert_eq!(commands(&world), [0, 1, 2, 3, 4, 5]);
@@ -107,20 +107,15 @@ fn commands_wait_for_the_session_and_keep_their_order_over_reconnects() {
 
 #[test]
 fn a_command_in_flight_when_the_link_ends_is_unknown_and_is_not_sent_twice() {
-    let told = Told::default();
     let mut world = active(4, Script::default());
-    let completion = {
-        let told = told.clone();
-        Completion::new(move |outcome| told.lock().unwrap().push((7, outcome)))
-    };
-    let now = world.now;
-    let session = &mut world.seats[0].session;
-    session.submit(now, command(7), completion).unwrap();
-    let mut out = Vec::new();
-    assert_eq!(session.poll_transmit(now, &mut out), Some(Sent::Command));
-    assert!(told.lock().unwrap().is_empty(), "not yet written");
+    world.peer.write_delay = s(1);
+    let receipt = send(&mut world, 7).unwrap();
+    assert_eq!(receipt.status(), CommandStatus::Queued, "not yet written");
+    assert!(!receipt.cancel(), "too late for that");
     world.act(0, Act::End(LinkEnd::Reset));
-    assert_eq!(*told.lock().unwrap(), [(7, Outcome::Unknown)]);
+    assert_eq!(receipt.status(), CommandStatus::Unknown);
+    assert_eq!(receipt.wait().unwrap_err().kind(), ErrorKind::Dropped);
+    world.forget();
     world.run(s(20));
     assert!(commands(&world).is_empty());
 }
@@ -128,32 +123,29 @@ fn a_command_in_flight_when_the_link_ends_is_unknown_and_is_not_sent_twice() {
 #[test]
 fn stop_and_fatal_answer_every_command_that_waits() {
     for fatal in [false, true] {
-        let told = Told::default();
         let mut world = World::new(1, 1, 5, Script::default());
         world.start();
         world.run(ms(35));
-        for number in 0..3 {
-            submit(&mut world, &told, number).unwrap();
-        }
+        let receipts: Vec<_> = (0..3).map(|number| send(&mut world, number).unwrap()).collect();
         if fatal {
             world.act(0, Act::End(LinkEnd::Closed(Some(4014))));
         } else {
             world.input(0, |session, now| session.stop(now, false));
         }
-        assert_eq!(submit(&mut world, &told, 3), Err(Dropped::Stopped));
-        let stopped = Outcome::Dropped(Dropped::Stopped);
-        let expected: Vec<_> = (0..4).map(|number| (number, stopped)).collect();
-        assert_eq!(*told.lock().unwrap(), expected);
+        assert_eq!(send(&mut world, 3).unwrap_err().kind(), ErrorKind::Stopped);
+        for receipt in receipts {
+            assert_eq!(receipt.status(), CommandStatus::Dropped);
+            assert_eq!(receipt.wait().unwrap_err().kind(), ErrorKind::Stopped);
+        }
     }
 }
 
 #[test]
 fn a_session_that_is_dropped_answers_what_waits() {
-    let told = Told::default();
     let mut world = World::new(1, 1, 6, Script::default());
-    submit(&mut world, &told, 0).unwrap();
+    let receipt = send(&mut world, 0).unwrap();
     drop(world);
-    assert_eq!(*told.lock().unwrap(), [(0, Outcome::Dropped(Dropped::Stopped))]);
+    assert_eq!(receipt.status(), CommandStatus::Dropped);
 }
 
 #[test]
@@ -165,7 +157,7 @@ fn a_driver_that_never_reports_a_write_is_not_given_commands_without_end() {
     let mut now = world.now;
     for number in 0..1000 {
         now += s(2);
-        let _ = session.submit(now, command(number), Completion::none());
+        let _ = session.send(now, command(number));
         while let Some(sent) = session.poll_transmit(now, &mut out) {
             pulled += u32::from(sent == Sent::Command);
         }

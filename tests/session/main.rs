@@ -6,11 +6,13 @@
 
 mod admission;
 mod budget;
+mod commands;
 mod fleet;
 mod gateway;
 mod heartbeat;
 mod identify;
 mod limits;
+mod members;
 mod processes;
 mod storm;
 mod table;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardring::clock::Time;
+use shardring::command::Outgoing;
 use shardring::shard::close::LinkEnd;
 use shardring::shard::id::ShardId;
 use shardring::shard::identify::LocalGate;
@@ -12,6 +13,7 @@ use shardring::shard::notice::{Notice, Order, Sent, State, Target, Verdict};
 use shardring::shard::session::{Guards, Session};
 use shardring::shard::settings::SessionSettings;
 use shardring::shard::token::Token;
+use shardring::{CommandReceipt, Error};
 
 pub(crate) const SECRET: &str = "s3cr3t.t0k3n";
 
@@ -255,6 +257,17 @@ impl<P: Peer> World<P> {
         self.on_way -= usize::from(is_on_way(self.state(at)));
         input(&mut self.seats[at].session, self.now);
         self.drain(at);
+    }
+
+    /// Gives a command to a shard.
+    pub(crate) fn send(
+        &mut self,
+        at: usize,
+        command: impl Into<Outgoing>,
+    ) -> Result<CommandReceipt, Error> {
+        let mut answer = None;
+        self.input(at, |session, now| answer = Some(session.send(now, command)));
+        answer.expect("the input was run")
     }
 
     pub(crate) fn act(&mut self, at: usize, act: Act) {
@@ -523,6 +536,8 @@ pub(crate) struct Script {
     pub(crate) resume_url: bool,
     /// Answers neither to a close frame.
     pub(crate) dead: bool,
+    /// How long the driver takes to learn of a write.
+    pub(crate) write_delay: Duration,
     pub(crate) sessions: u64,
     pub(crate) heartbeats: u64,
 }
@@ -540,6 +555,7 @@ impl Default for Script {
             resume_host: None,
             resume_url: true,
             dead: false,
+            write_delay: Duration::ZERO,
             sessions: 0,
             heartbeats: 0,
         }
@@ -591,6 +607,10 @@ impl Peer for Script {
 
     fn closed(&mut self, _: Time, _: usize, _: u16) -> Option<Duration> {
         (!self.dead).then_some(ms(20))
+    }
+
+    fn write_delay(&mut self) -> Duration {
+        self.write_delay
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{NOTICES_LEN_MAX, Place, Session};
 use crate::clock::Time;
+use crate::command::Presence;
 use crate::shard::counters::{Counters, Latency};
 use crate::shard::errands::Errands;
 use crate::shard::id::ShardId;
@@ -28,11 +29,12 @@ impl Session {
         let beat = match self.heartbeat.wants() {
             Some(true) => true,
             Some(false) => self.outbox.pull_asked(now, beats),
-            None => false,
+            None => self.outbox.pull_beat(now, beats),
         };
         if beat {
             payload::heartbeat(out, self.sequence);
             self.heartbeat.beaten(now, self.unread);
+            self.outbox.beat_pulled();
             self.counters.heartbeats += 1;
             return Some(Sent::Heartbeat);
         }
@@ -56,7 +58,7 @@ impl Session {
         if let Place::Granted(ticket) = std::mem::replace(&mut self.place, Place::None) {
             self.place = Place::HandedOut(ticket);
         }
-        payload::identify(out, &self.settings, self.shard);
+        payload::identify(out, &self.settings, self.shard, self.outbox.identify());
         self.counters.identifies += 1;
         Sent::Identify
     }
@@ -73,11 +75,13 @@ impl Session {
             deadline = [deadline, at].into_iter().flatten().min();
         };
         sooner(self.errands.deadline());
+        sooner(self.outbox.expiry());
         if self.is_linked() {
             sooner(self.heartbeat.deadline());
             let asked = self.heartbeat.wants() == Some(false);
-            if asked || self.state == State::Active {
-                sooner(self.outbox.deadline(self.beats(), asked));
+            sooner(self.outbox.beat_deadline(self.beats(), asked));
+            if self.state == State::Active {
+                sooner(self.outbox.deadline(self.beats()));
             }
         }
         deadline
@@ -141,6 +145,12 @@ impl Session {
 
     pub(crate) fn errands(&self) -> &Errands {
         &self.errands
+    }
+
+    /// The presence that is set: by the last command, sent or waiting, or that of IDENTIFY.
+    pub fn presence(&self) -> Option<Presence> {
+        let start = || Some(self.settings.presence.as_ref()?.over(&Presence::default()));
+        self.outbox.presence().cloned().or_else(start)
     }
 
     /// How many commands wait.

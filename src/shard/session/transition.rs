@@ -100,7 +100,7 @@ impl Session {
     pub(super) fn disconnected(&mut self, cause: Cause) {
         self.counters.disconnects[cause.index()] += 1;
         self.heartbeat.end();
-        self.outbox.link_ended();
+        self.outbox.link_ended(self.settings.outbox_len_max);
         self.handshake = false;
         self.notice(Notice::Disconnected { cause });
     }

@@ -1,0 +1,196 @@
+//! The presence of one shard: what is set, what waits to be sent, and how often it may change.
+//!
+//! Of several changes that wait the newest is sent, with what the older ones had changed beneath
+//! it. Invariant: at most [`PRESENCES_MAX`] leave within [`PRESENCE_WINDOW`], over connections too.
+//! Used by the outbox's queues alone.
+
+use std::time::Duration;
+
+use super::{TRAVEL_MARGIN, queues::Turn};
+use crate::clock::Time;
+use crate::command::{Presence, UpdatePresence};
+use crate::shard::receipt::{Over, Ticket};
+
+/// Changes of the status in [`PRESENCE_WINDOW`] (protocol section 7).
+pub const PRESENCES_MAX: usize = 5;
+/// The window of [`PRESENCES_MAX`].
+pub const PRESENCE_WINDOW: Duration = Duration::from_secs(20);
+/// A presence that was written this much before a connection was lost may not have arrived: after
+/// RESUMED it is sent again. By then a connection that carries nothing has long been given up.
+pub const PRESENCE_DOUBT: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Default)]
+pub(super) struct PresenceSlot {
+    /// What is set, by what waits too; `None`: nothing was ever set by a command.
+    wanted: Option<Presence>,
+    waiting: Option<Waiting>,
+    /// When the last ones left, oldest first.
+    sent_at: Vec<Time>,
+    /// Goes with the IDENTIFY that was handed out.
+    identify: Option<Ticket>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    turn: Turn,
+    /// What was set before; taken back, that is set again. Not known of one that had been handed
+    /// out.
+    before: Option<Option<Presence>>,
+}
+
+impl PresenceSlot {
+    /// What is set.
+    pub(super) fn wanted(&self) -> Option<&Presence> {
+        match &self.waiting {
+            Some(Waiting { ticket, before: Some(before), .. }) if ticket.is_cancelled() => {
+                before.as_ref()
+            }
+            _ => self.wanted.as_ref(),
+        }
+    }
+
+    pub(super) fn set(
+        &mut self,
+        update: &UpdatePresence,
+        start: Option<&UpdatePresence>,
+        ticket: Ticket,
+        turn: Turn,
+    ) {
+        self.sweep();
+        let wanted = match (&self.wanted, start) {
+            (Some(wanted), _) => update.over(wanted),
+            (None, Some(start)) => update.over(&start.over(&Presence::default())),
+            (None, None) => update.over(&Presence::default()),
+        };
+        let shown = self.wanted.replace(wanted);
+        let before = match self.waiting.take() {
+            Some(older) => {
+                older.ticket.end(Over::Superseded);
+                older.before
+            }
+            None => Some(shown),
+        };
+        self.waiting = Some(Waiting { ticket, turn, before });
+    }
+
+    /// Takes back what was cancelled.
+    pub(super) fn sweep(&mut self) {
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.ticket.is_cancelled()) {
+            self.take_back();
+        }
+    }
+
+    /// Takes back what waits beyond its deadline.
+    pub(super) fn expire(&mut self, now: Time) {
+        if self.turn().is_some_and(|turn| turn.is_over(now))
+            && let Some(ticket) = self.take_back()
+        {
+            ticket.end(Over::Expired);
+        }
+    }
+
+    fn take_back(&mut self) -> Option<Ticket> {
+        let waiting = self.waiting.take()?;
+        if let Some(before) = waiting.before {
+            self.wanted = before;
+        }
+        Some(waiting.ticket)
+    }
+
+    /// Whose turn it is, if one waits.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        self.waiting.as_ref().map(|waiting| waiting.turn)
+    }
+
+    /// When one more may leave.
+    pub(super) fn free_at(&self, now: Time) -> Time {
+        match self.sent_at.len().checked_sub(PRESENCES_MAX) {
+            Some(first) => match self.sent_at[first] + (PRESENCE_WINDOW + TRAVEL_MARGIN) {
+                at if at > now => at,
+                _ => Time::ZERO,
+            },
+            None => Time::ZERO,
+        }
+    }
+
+    /// One more leaves, of this slot or as raw JSON.
+    pub(super) fn record(&mut self, now: Time) {
+        if self.sent_at.len() == PRESENCES_MAX {
+            self.sent_at.remove(0);
+        }
+        self.sent_at.push(now);
+    }
+
+    /// Hands out what waits; `None` if it was cancelled.
+    pub(super) fn pull(&mut self, now: Time) -> Option<(&Presence, Ticket)> {
+        self.sweep();
+        let waiting = self.waiting.take()?;
+        if !waiting.ticket.fly() {
+            // Cancelled in between.
+            self.wanted = waiting.before.unwrap_or_else(|| self.wanted.take());
+            return None;
+        }
+        self.record(now);
+        self.wanted.as_ref().map(|wanted| (wanted, waiting.ticket))
+    }
+
+    /// IDENTIFY is handed out, with what is set.
+    pub(super) fn identify(&mut self) {
+        self.sweep();
+        if let Some(waiting) = self.waiting.take() {
+            match waiting.ticket.fly() {
+                true => self.identify = Some(waiting.ticket),
+                false => {
+                    self.wanted = waiting.before.unwrap_or_else(|| self.wanted.take());
+                }
+            }
+        }
+    }
+
+    /// That IDENTIFY was written.
+    pub(super) fn identified(&mut self, now: Time) {
+        if let Some(ticket) = self.identify.take() {
+            ticket.sent(now);
+        }
+    }
+
+    /// The connection ended. What was handed out and is not known to be written waits again.
+    pub(super) fn link_ended(&mut self, turn: Turn) {
+        if let Some(ticket) = self.identify.take() {
+            self.put_back(ticket, turn);
+        }
+    }
+
+    pub(super) fn put_back(&mut self, ticket: Ticket, turn: Turn) {
+        if self.waiting.is_some() {
+            return ticket.end(Over::Superseded);
+        }
+        ticket.land();
+        self.waiting = Some(Waiting { ticket, turn, before: None });
+    }
+
+    /// The session goes on after a connection that was lost then: what may not have arrived is
+    /// sent again, unless a newer one waits.
+    pub(super) fn resumed(&mut self, lost_at: Option<Time>, turn: Turn) {
+        let Some((lost_at, last)) = lost_at.zip(self.sent_at.last()) else { return };
+        if self.waiting.is_none() && lost_at.since(*last) < PRESENCE_DOUBT {
+            self.put_back(Ticket::none(), turn);
+        }
+    }
+
+    /// Forgets when the last ones left, once that is of no account.
+    pub(super) fn forget(&mut self, now: Time) {
+        self.sent_at.retain(|at| now.since(*at) < PRESENCE_DOUBT);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let none = self.wanted.is_none() && self.waiting.is_none() && self.identify.is_none();
+        none && self.sent_at.is_empty()
+    }
+
+    pub(super) fn invariants(&self) {
+        assert!(self.sent_at.len() <= PRESENCES_MAX, "bounded");
+        assert!(self.waiting.is_none() || self.wanted.is_some(), "something is to be sent");
+    }
+}
