@@ -56,6 +56,10 @@ pub enum ErrorKind {
     NoSuchShard,
     /// The engine has stopped; the call did nothing.
     Stopped,
+    /// The shard has no session yet, or its user has taken it down: the call did nothing.
+    NotConnected,
+    /// What was waited for did not come in time.
+    TimedOut,
     /// Discord refused a shard for good (close codes 4004 and 4010–4014): it does not reconnect.
     Refused,
     /// A handler panicked three times in ten seconds: its core delivers no more dispatches, its
@@ -91,10 +95,13 @@ impl Error {
             | ErrorKind::Command
             | ErrorKind::NoSuchShard
             | ErrorKind::Stopped
+            | ErrorKind::NotConnected
             | ErrorKind::Factory => Fault::Caller,
-            ErrorKind::Refused | ErrorKind::Dropped | ErrorKind::Discovery | ErrorKind::Budget => {
-                Fault::Discord
-            }
+            ErrorKind::Refused
+            | ErrorKind::Dropped
+            | ErrorKind::TimedOut
+            | ErrorKind::Discovery
+            | ErrorKind::Budget => Fault::Discord,
             ErrorKind::IoUring
             | ErrorKind::Limit
             | ErrorKind::Thread

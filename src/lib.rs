@@ -278,17 +278,23 @@ pub use config::{
 pub use discovery::Discovery;
 pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
 #[cfg(feature = "driver")]
-pub use driver::{Book, BookError, Engine, Handle, HostClock, Receipt, Stop, Warning};
+pub use driver::{
+    Book, BookError, Engine, GatewayInfo, Handle, HostClock, Receipt, ShardHandle, StageCounts, Stop,
+    Warning,
+};
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet, OwnedEvent};
 pub use shard::ShardId;
 pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
+pub use shard::counters::Counters as ShardCounters;
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::identify::IdentifyGate;
 pub use shard::notice::State;
 pub use shard::refusal::Refusal;
+pub use shard::stage::Stage;
+pub use shard::status::ShardStatus;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]
 pub use trust::Roots;

@@ -13,8 +13,11 @@ use crate::clock::Time;
 use crate::command::Encoded;
 use crate::driver::names::Found;
 use crate::driver::receipt::Giver;
+use crate::driver::stages::Part;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
+use crate::shard::session::LifeOrder;
+use crate::shard::stage::Stage;
 
 /// What another thread wants done with a shard, on the shard's core.
 pub(crate) type Visit = Box<dyn FnOnce(Time, &mut Shard) + Send>;
@@ -26,6 +29,10 @@ pub(crate) enum Mail {
     /// Something to do with one shard, which is settled after it. Dropped if the core has no such
     /// shard, or ends before.
     Visit { shard: u32, visit: Visit },
+    /// Somebody waits until a shard, or each of the core's, is at a stage.
+    Await { shard: Option<u32>, stage: Stage, part: Part },
+    /// A user's order to a shard. Told when it is carried out.
+    Order { shard: u32, order: LifeOrder, told: Giver<()> },
     /// A copy of the metrics is wanted.
     Report(Box<dyn FnOnce(Metrics) + Send>),
     /// A name was resolved, for this dial of this core's shard.
@@ -34,6 +41,8 @@ pub(crate) enum Mail {
     Start,
     /// The engine stops.
     Stop(Stop),
+    /// The engine ends at once.
+    Abort,
 }
 
 /// How an engine stops.

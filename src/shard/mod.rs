@@ -29,6 +29,8 @@ mod ready;
 pub mod refusal;
 pub mod session;
 pub mod settings;
+pub mod stage;
+pub mod status;
 pub mod token;
 mod trace;
 

@@ -11,7 +11,7 @@ use crate::shard::close::{Cause, Fatal};
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// To be started.
+    /// To be started: not yet, or taken down by its user.
     Idle,
     /// For its back-off to pass, or for its turn to dial.
     Waiting,

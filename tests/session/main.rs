@@ -10,6 +10,7 @@ mod fleet;
 mod gateway;
 mod heartbeat;
 mod identify;
+mod life;
 mod limits;
 mod processes;
 mod storm;
