@@ -195,7 +195,8 @@ impl Engine {
             Err(_) => {
                 let (counts, total) = (engine.handle.stages(), engine.handle.shards().len());
                 let detail = format!(
-                    "after {at_most:?} not every shard has been READY: of {total}, {} are                      connected and {} ready",
+                    "after {at_most:?} not every shard has been READY: of {total}, {} are \
+                     connected and {} ready",
                     counts.connected, counts.ready
                 );
                 Error::new(ErrorKind::TimedOut, detail)

@@ -9,4 +9,5 @@ mod outcomes;
 mod proxies;
 mod reach;
 mod secure;
+mod states;
 mod strain;

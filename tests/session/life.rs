@@ -173,7 +173,8 @@ fn every_order_in_every_state_leads_where_it_says() {
 
 #[test]
 fn an_order_that_comes_while_a_connection_is_being_closed_counts() {
-    for first in [LifeOrder::Terminate, LifeOrder::Close, LifeOrder::Reconnect, LifeOrder::Restart] {
+    for first in [LifeOrder::Terminate, LifeOrder::Close, LifeOrder::Reconnect, LifeOrder::Restart]
+    {
         for then in EVERY {
             let mut world = lasting(8);
             order(&mut world, first).unwrap();

@@ -117,7 +117,8 @@ impl Session {
     /// one, and where that is not known any more: a new session came on it while another was to be
     /// resumed.
     pub fn link_target(&self) -> Option<Target> {
-        let is_linked = self.is_linked() || matches!(self.state, State::Connecting | State::Closing);
+        let is_linked =
+            self.is_linked() || matches!(self.state, State::Connecting | State::Closing);
         (is_linked && !self.url_replaced).then_some(self.target)
     }
 
