@@ -286,6 +286,7 @@ pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet, OwnedEvent};
 pub use shard::ShardId;
+pub use shard::acks::Ack;
 pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::counters::Counters as ShardCounters;

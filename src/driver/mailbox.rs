@@ -39,6 +39,8 @@ pub(crate) enum Mail {
     Resolved { local: u32, dial: u64, addresses: Found },
     /// All cores are up: the shards may dial.
     Start,
+    /// Acknowledgements that a shard has asked for have come, or some were dropped.
+    Acked { shard: u32 },
     /// The engine stops.
     Stop(Stop),
     /// The engine ends at once.

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::clock::{Rng, Time};
 use crate::config::Config;
 use crate::driver::core::{Clock, Core};
-use crate::driver::mailbox::Mailbox;
+use crate::driver::mailbox::{Mail, Mailbox};
 use crate::driver::rest::Rest;
 use crate::driver::ring::{Ring, RingLimits};
 use crate::driver::route::Route;
@@ -136,13 +136,19 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         })
         .collect();
     let clock = seat.clock;
-    let desk = Desk::new(
+    let mut desk = Desk::new(
         seat.index,
         Arc::clone(&seat.factory),
         &config.limits,
         Box::new(move || clock.now()),
         unix_ms().saturating_sub(clock.now().as_ms()),
     )?;
+    let mailbox = Arc::clone(&seat.mailbox);
+    desk.stage.effects.acks.wake = Arc::new(move |shard| {
+        // Closed: the core has ended, and nobody waits. At most two a shard are under way: one that
+        // it has asked for, and one alarm.
+        let _ = mailbox.push_internal(Mail::Acked { shard });
+    });
     let mut core =
         Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, seat.route, rng);
     core.watch = seat.watch;

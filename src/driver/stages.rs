@@ -270,6 +270,14 @@ impl<H: Handler> Core<H> {
         }
     }
 
+    /// A shard that waited for acknowledgements may go on.
+    pub(super) fn acked(&mut self, shard: u32) {
+        if let Some(local) = self.local(shard) {
+            self.shards[local as usize].shard.acknowledgements_came();
+            self.settle(local);
+        }
+    }
+
     /// Ends everything at once: no close frame, no `on_stop`.
     pub(super) fn abort(&mut self) {
         self.aborting = true;

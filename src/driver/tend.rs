@@ -113,6 +113,7 @@ impl<H: Handler> Core<H> {
                         self.settle(local);
                     }
                 }
+                Mail::Acked { shard } => self.acked(shard),
                 Mail::Report(report) => report(self.metrics()),
                 Mail::Resolved { local, dial, addresses } => self.resolved(local, dial, addresses),
                 Mail::Start => self.start_shards(),

@@ -86,6 +86,7 @@ impl Shard {
             }
             Notice::Disconnected { cause } => counters.disconnects[cause.index()] += 1,
             Notice::SessionLost { .. } => counters.sessions_lost += 1,
+            Notice::AcksDropped { count, .. } => counters.acks_dropped += u64::from(*count),
             Notice::Fatal { error } => {
                 let refusal = self.refusal(*error);
                 trace::refused(&refusal);
@@ -156,6 +157,7 @@ impl Shard {
     pub(crate) fn report(&self, now: Time, core: usize) -> ShardMetrics {
         let session = &self.session;
         let counters = session.counters();
+        let (open_acks, oldest_ack_age) = session.acks.open(now);
         ShardMetrics {
             shard: session.shard().id,
             core,
@@ -165,6 +167,8 @@ impl Shard {
             round_trip: self.round_trips(),
             last_ack_age: session.last_ack_at().map(|at| now - at),
             paused_for: self.paused_for(now),
+            open_acks,
+            oldest_ack_age,
             identifies: counters.identifies.into(),
             resumes: counters.resumes.into(),
             disconnects: counters.disconnects.iter().map(|count| u64::from(*count)).sum(),

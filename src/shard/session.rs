@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Rng, Time};
+use crate::shard::acks::Acks;
 use crate::shard::admission::{DialEnd, Slip};
 use crate::shard::backoff;
 use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, Fatal, LinkEnd};
@@ -106,6 +107,8 @@ pub struct Session {
     latest_replayed: bool,
 
     errands: Errands,
+    /// What the handler has not acknowledged yet.
+    pub(crate) acks: Acks,
     heartbeat: Heartbeat,
     outbox: Outbox,
     latency: Latency,
@@ -166,6 +169,7 @@ impl Session {
             replayed: 0,
             latest_replayed: false,
             errands: Errands::default(),
+            acks: Acks::default(),
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             latency: Latency::default(),

@@ -44,6 +44,12 @@ pub struct ShardStatus {
     pub session_id: Option<String>,
     /// The last sequence number (`s`) of that session.
     pub sequence: Option<u64>,
+    /// The number up to which every event of that session is acknowledged: [`sequence`] unless the
+    /// handler [puts acknowledgements off](crate::Context::defer_ack). Events that were given up
+    /// count as acknowledged; [`Link::AcksDropped`](crate::Link::AcksDropped) has told of them.
+    ///
+    /// [`sequence`]: Self::sequence
+    pub acknowledged: Option<u64>,
     /// HELLO's heartbeat interval; `None` without a connection.
     pub heartbeat_interval: Option<Duration>,
     /// Heartbeat round trips of this shard, over all its connections.
@@ -58,6 +64,12 @@ pub struct ShardStatus {
     pub was_ready: bool,
     /// How long its handler has had it paused, if it has.
     pub paused_for: Option<Duration>,
+    /// Events whose acknowledgement is put off and has not come.
+    pub open_acks: usize,
+    /// How long the oldest of them has been open.
+    pub oldest_ack_age: Option<Duration>,
+    /// So many of them that the shard waits.
+    pub waits_for_acks: bool,
     /// What it has counted since the engine's start.
     pub counters: Counters,
     user_id: Option<UserId>,
@@ -96,6 +108,7 @@ impl Shard {
     /// What is known of it; `core` is the one that drives it.
     pub fn status(&self, now: Time, core: usize) -> ShardStatus {
         let session = &self.session;
+        let (open_acks, oldest_ack_age) = session.acks.open(now);
         ShardStatus {
             shard: session.shard(),
             core,
@@ -108,6 +121,7 @@ impl Shard {
             resume_url: session.resume_url().map(str::to_owned),
             session_id: session.session_id().map(str::to_owned),
             sequence: session.session_id().and_then(|_| session.sequence()),
+            acknowledged: session.session_id().and_then(|_| session.acknowledged()),
             heartbeat_interval: session.heartbeat_interval(),
             round_trip: self.round_trips(),
             last_ack_age: session.last_ack_at().map(|at| now.since(at)),
@@ -115,6 +129,9 @@ impl Shard {
             failures: session.failures(),
             was_ready: self.was_ready,
             paused_for: self.paused_for(now),
+            open_acks,
+            oldest_ack_age,
+            waits_for_acks: session.acks.is_full(),
             counters: *session.counters(),
             user_id: session.user_id().map(UserId::new),
         }
@@ -134,6 +151,11 @@ impl Shard {
         let mut recent: Vec<Duration> = latency.recent().collect();
         recent.reverse();
         RoundTrips { last: latency.last(), recent, min: latency.min(), max: latency.max() }
+    }
+
+    /// Acknowledgements that were asked for have come, or some were dropped.
+    pub(crate) fn acknowledgements_came(&mut self) {
+        self.session.acknowledgements_came();
     }
 
     /// How far it is.

@@ -1,5 +1,6 @@
 //! The engine on a real ring against the replay gateway: what a user sees, and the ledger whole.
 
+mod acks;
 mod bad_input;
 mod budget;
 mod faults;

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::{Place, Session};
 use crate::clock::Time;
+use crate::shard::acks::DroppedAcks;
 use crate::shard::admission::DialEnd;
 use crate::shard::budget::Leave;
 use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, Fatal};
-use crate::shard::notice::{Order, State};
+use crate::shard::notice::{Notice, Order, State};
 use crate::shard::stage::Stage;
 
 /// What a user orders of one shard.
@@ -270,6 +271,32 @@ impl Session {
             }
             _ => self.retire(now),
         }
+    }
+
+    /// After an event: the handler may have put off as many acknowledgements as may be open.
+    pub(crate) fn judge_acks(&mut self) {
+        if !self.acks.is_unused() {
+            let dropped = self.acks.judge();
+            self.tell_dropped(dropped);
+        }
+    }
+
+    /// Acknowledgements that were asked for have come, or some were dropped.
+    pub(crate) fn acknowledgements_came(&mut self) {
+        let dropped = self.acks.woken();
+        self.tell_dropped(dropped);
+    }
+
+    fn tell_dropped(&mut self, dropped: Option<DroppedAcks>) {
+        if let Some(DroppedAcks { first_seq, last_seq, count }) = dropped {
+            self.notice(Notice::AcksDropped { first_seq, last_seq, count });
+        }
+    }
+
+    /// The number up to which the session's events are acknowledged: the last received, unless the
+    /// handler has put some off.
+    pub fn acknowledged(&self) -> Option<u64> {
+        self.acks.acknowledged(self.sequence)
     }
 
     /// Ends for good and at once: the connection is cut without a close frame.

@@ -215,6 +215,7 @@ impl Session {
         }
         assert!(self.notices.len() <= NOTICES_LEN_MAX);
         assert!(state != Retired || self.outbox.len() == 0);
+        self.acks.invariants();
         self.heartbeat.invariants();
         self.outbox.invariants(self.settings.outbox_len_max);
     }
