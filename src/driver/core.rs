@@ -347,11 +347,12 @@ impl<H: Handler> Core<H> {
             }
         }
         let slot = &mut self.shards[local as usize];
-        if slot.shard.was_ready() && !std::mem::replace(&mut slot.told_ready, true) {
-            self.shared.shard_ready();
-        }
         if slot.shard.stage() != slot.stage {
             self.stage_changed(local);
+        }
+        let slot = &mut self.shards[local as usize];
+        if slot.shard.was_ready() && !std::mem::replace(&mut slot.told_ready, true) {
+            self.shared.shard_ready();
         }
         self.start_send(local);
         self.arm_deadline(local);

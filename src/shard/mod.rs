@@ -236,6 +236,9 @@ impl Shard {
 
     /// A dispatch: judge its number, and deliver it as the interest asks.
     fn dispatch<H: Handler>(&mut self, delivered: Delivered, text_len: u64, desk: &mut Desk<H>) {
+        if self.session.state() == State::Closing && self.wants_quiet(desk.is_halted()) {
+            return; // Not to be delivered, and so not received: RESUME brings it again.
+        }
         let Delivered { kind, sequence, .. } = delivered;
         let now = desk.stage.mark;
         let session = &mut self.session;
@@ -386,8 +389,12 @@ impl Shard {
     /// Only where dispatches may come: a paused shard that has to reconnect does so, and then
     /// waits with its RESUME sent.
     pub fn is_held(&self, halted: bool) -> bool {
-        (self.paused_at.is_some() || halted || self.session.acks.is_full())
+        self.wants_quiet(halted)
             && matches!(self.session.state(), State::Identifying | State::Resuming | State::Active)
+    }
+
+    fn wants_quiet(&self, halted: bool) -> bool {
+        self.paused_at.is_some() || halted || self.session.acks.is_full()
     }
 
     /// It will never dial again.

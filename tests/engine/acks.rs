@@ -129,8 +129,7 @@ fn a_shard_waits_for_acknowledgements_with_its_heartbeats_on_time_and_loses_noth
 #[test]
 fn acknowledgements_stay_good_over_a_reconnect_and_nothing_comes_twice() {
     let (run, acks) = start(4, 16, gateway(4).traffic(traffic(4, 3_000, None)), None, |c| c);
-    let shards: Vec<_> =
-        (0..4).map(|id| run.engine.handle().shard(id).unwrap()).collect();
+    let shards: Vec<_> = (0..4).map(|id| run.engine.handle().shard(id).unwrap()).collect();
     run.until("four windows", |log, _| log.records.len() + log.events.len() >= 64);
     // Closed while they wait, and resumed from what was received: what is open is not sent again.
     for shard in &shards {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use replay_gateway::{Action, Fault, When};
-use shardring::{Config, Engine, ErrorKind, ShardHandle, ShardStatus, Stage, State, Stop};
+use shardring::{
+    Config, Context, Engine, ErrorKind, Event, Handler, ShardHandle, ShardStatus, Stage, State,
+    Stop,
+};
 
-use crate::harness::{Recorder, Run, config, gateway, traffic};
+use crate::harness::{Log, Recorder, Run, config, gateway, record, traffic};
 
 fn ready(shards: u32) -> Run {
     let run = Run::start_shards(shards, gateway(shards).traffic(traffic(shards, 50, None)), |c| c);
@@ -102,6 +105,40 @@ fn reconnect_closes_in_the_4000_range_and_resumes_without_a_loss() {
     assert_eq!((stats.identifies, stats.resumed), (2, 1));
     let report = run.ledger_is_whole(2);
     assert_eq!(report.excused, 0);
+    run.stop().unwrap();
+}
+
+/// Pauses its shard at its first event.
+struct Pauser(Arc<std::sync::Mutex<Log>>);
+
+impl Handler for Pauser {
+    fn on_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
+        record(&self.0, cx, &event);
+        if cx.sequence() == Some(20) {
+            cx.pause();
+        }
+    }
+}
+
+#[test]
+fn a_paused_shard_that_is_told_to_reconnect_delivers_nothing_until_it_goes_on() {
+    let gateway = gateway(1).traffic(traffic(1, 2_000, None)).spawn().unwrap();
+    let config = config(1, &gateway.url()).build().unwrap();
+    let log = Arc::new(std::sync::Mutex::new(Log::default()));
+    let handlers = Arc::clone(&log);
+    let engine = Engine::start(config, move |_| Ok(Pauser(Arc::clone(&handlers)))).unwrap();
+    let run = Run { gateway, engine: engine.into(), log };
+    let seen = |log: &Log| log.records.len() + log.events.len();
+    run.until("the pause", |log, _| seen(log) == 20);
+    run.until("events behind it", |_, stats| stats.sessions_done == 1);
+    shard(&run, 0).reconnect().wait().unwrap();
+    run.until("the RESUME", |_, stats| stats.resumes == 1);
+    assert_eq!(run.gateway.stats().shards[&0].resume_seq, [20]);
+    assert_eq!(seen(&run.log()), 20, "it is paused still");
+    assert!(status(&run, 0).paused_for.is_some());
+    run.engine.handle().unpause(0).unwrap();
+    let report = run.ledger_is_whole(1);
+    assert_eq!((report.excused, run.metrics().counters.duplicates), (0, 0));
     run.stop().unwrap();
 }
 
