@@ -56,6 +56,11 @@ pub enum ErrorKind {
     NoSuchShard,
     /// The engine has stopped; the call did nothing.
     Stopped,
+    /// The shard has no connection or no session yet, or its user has taken it down: the call did
+    /// nothing.
+    NotConnected,
+    /// What was waited for did not come in time.
+    TimedOut,
     /// Discord refused a shard for good (close codes 4004 and 4010–4014): it does not reconnect.
     Refused,
     /// A handler panicked three times in ten seconds: its core delivers no more dispatches, its
@@ -72,8 +77,6 @@ pub enum ErrorKind {
     Cancelled,
     /// Discord refused a command by RATE_LIMITED, each time that it was sent.
     RateLimited,
-    /// A command that is of use on a connection only, and there is none. Nothing was queued.
-    NotConnected,
     /// A core's thread ended by a fault of this library.
     CoreFailed,
     /// TLS cannot be set up on this machine. Nothing was started.
@@ -110,6 +113,7 @@ impl Error {
             ErrorKind::Refused
             | ErrorKind::Dropped
             | ErrorKind::RateLimited
+            | ErrorKind::TimedOut
             | ErrorKind::Discovery
             | ErrorKind::Budget => Fault::Discord,
             ErrorKind::IoUring

@@ -118,7 +118,15 @@
 //! [`Handle::unpause`]. Its socket is not read, so TCP pushes back; its heartbeats go on, and its
 //! silence does not count against it. A handler that blocks for a minute costs no reconnect of ours
 //! either: time in which a core did not read is not the peer's fault. `examples/forward.rs` joins
-//! `pause` to a bounded queue.
+//! `pause` to a bounded queue. [`Context::defer_ack`] holds the shard by itself: an event then counts
+//! as delivered when its [`Ack`] is acknowledged, from whatever thread, and a shard with
+//! [`Limits::open_acks_max`] open ones waits (`examples/sink.rs`).
+//!
+//! **Asking and ordering.** [`Handle::shard`] gives a [`ShardHandle`]: its status, waiting for a
+//! [`Stage`], reconnect, restart, terminate, close, abort, start. [`Handle::stages`],
+//! [`Handle::wait_all`] and [`Handle::gateway_info`] are of the engine as a whole,
+//! [`Engine::start_ready`] returns when all is up. `docs/operating.md` of the repository has the
+//! tables.
 //!
 //! **Panics.** A handler that panics is replaced by a new one from the factory, which hears of it
 //! by [`Handler::on_restart`]; the event counts as delivered. Three panics within ten seconds end
@@ -242,8 +250,8 @@
 //! # Further
 //!
 //! `README.md` has the machine's limits (kernel, seccomp, rlimits), the replay gateway, the load
-//! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `metrics`,
-//! `openmetrics`, `twilight`.
+//! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `sink`,
+//! `metrics`, `openmetrics`, `twilight`.
 //! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]
@@ -279,20 +287,24 @@ pub use discovery::Discovery;
 pub use discovery::{DEFAULT_REST_BASE, GatewayBotInfo, Oddity, PlanWarning};
 #[cfg(feature = "driver")]
 pub use driver::{
-    Book, BookError, CommandReceipts, CommandTally, Engine, Handle, HostClock, Receipt, Stop,
-    Warning,
+    Book, BookError, CommandReceipts, CommandTally, Engine, GatewayInfo, Handle, HostClock,
+    Receipt, ShardHandle, StageCounts, Stop, Warning,
 };
 pub use error::{Error, ErrorKind, Fault};
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet, OwnedEvent};
 pub use shard::ShardId;
+pub use shard::acks::Ack;
 pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
+pub use shard::counters::Counters as ShardCounters;
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::identify::IdentifyGate;
 pub use shard::notice::State;
 pub use shard::receipt::{CommandReceipt, CommandSent, CommandStatus};
 pub use shard::refusal::Refusal;
+pub use shard::stage::Stage;
+pub use shard::status::ShardStatus;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]
 pub use trust::Roots;

@@ -352,6 +352,7 @@ impl ConfigBuilder {
             ),
             (limits.mailbox_len_max > 0, "limits.mailbox_len_max: at least 1"),
             (limits.outbox_len_max > 0, "limits.outbox_len_max: at least 1"),
+            ((1..=65_536).contains(&limits.open_acks_max), "limits.open_acks_max: 1 to 65,536"),
             (limits.tasks_max > 0, "limits.tasks_max: at least 1"),
             (limits.blocking_len_max > 0, "limits.blocking_len_max: at least 1"),
             ((1..=64).contains(&limits.helper_threads), "limits.helper_threads: 1 to 64"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::shard::{admission, settings};
+use crate::shard::{acks, admission, settings};
 use crate::wire::{PoolLimits, WireLimits};
 
 /// Every bound of the engine, by name. The defaults suit thousands of shards.
@@ -22,6 +22,10 @@ pub struct Limits {
     pub mailbox_len_max: usize,
     /// Commands that may wait in a shard. Default 64.
     pub outbox_len_max: usize,
+    /// Events of a shard whose acknowledgement may be put off
+    /// ([`Context::defer_ack`](crate::Context::defer_ack)), from the oldest open one on; then the
+    /// shard waits. Default 256. A shard whose handler puts some off keeps 36 bytes for each.
+    pub open_acks_max: u32,
     /// Futures that a handler may have spawned on a core and that have not ended. Default 65,536.
     pub tasks_max: usize,
     /// Jobs that may wait for the helper threads. Default 4096.
@@ -56,6 +60,7 @@ impl Default for Limits {
             receive_buffer_len: 4096,
             mailbox_len_max: 4096,
             outbox_len_max: 64,
+            open_acks_max: acks::OPEN_ACKS_MAX,
             tasks_max: 65_536,
             blocking_len_max: 4096,
             helper_threads: 2,

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use crate::clock::{Rng, Time};
 use crate::config::{Config, Limits};
 use crate::driver::dial::Dialing;
-use crate::driver::link::{Hold, LinkKey, Links, Op, Receive, Sending};
+use crate::driver::link::{LinkKey, Links, Op, Receive, Sending};
 use crate::driver::mailbox::{Mailbox, Stop};
 use crate::driver::ring::{Completion, Ring};
 use crate::driver::route::Route;
 use crate::driver::shared::Shared;
+use crate::driver::stages::Waiters;
 use crate::driver::system::{self, TcpTimeouts};
 use crate::driver::tasks::TaskCount;
 use crate::driver::unread::{Held, Unread};
@@ -29,6 +30,7 @@ use crate::driver::watch::Watch;
 use crate::error::Error;
 use crate::shard::close::LinkEnd;
 use crate::shard::handler::Handler;
+use crate::shard::stage::Stage;
 use crate::shard::{Action, Desk, Shard};
 use crate::wire::RecordBuffer;
 
@@ -75,6 +77,10 @@ pub(crate) struct Core<H: Handler> {
     pub(super) starved: Vec<LinkKey>,
     pub(super) unread: Unread,
     pub(crate) stopping: Option<Stop>,
+    /// At once: nobody is waited for.
+    pub(super) aborting: bool,
+    /// Who waits for stages of this core's shards.
+    pub(super) waiters: Waiters,
     /// Receivers that the full pool holds back.
     pub(super) held_back: usize,
     /// Bytes in the pool when it was last looked after.
@@ -105,9 +111,11 @@ pub(crate) struct Slot {
     /// The connection that is being made.
     pub(super) dialing: Option<Box<Dialing>>,
     /// The engine knows that it was READY.
-    told_ready: bool,
+    pub(super) told_ready: bool,
+    /// The stage that those who wait know of.
+    pub(super) stage: Stage,
     /// Time in which what came for this shard waited: its connection was held, or it had a backlog.
-    held: Held,
+    pub(super) held: Held,
 }
 
 /// Whose deadline it is.
@@ -128,7 +136,7 @@ pub(super) enum Wake {
 
 /// A link whose backlog is so long, in bytes, is not read until it has been worked off. What the
 /// kernel has received by then comes on top: at most the core's receive buffers.
-const BACKLOG_LEN_MAX: usize = 64 * 1024;
+pub(super) const BACKLOG_LEN_MAX: usize = 64 * 1024;
 
 /// So many completions end a [linger](crate::ConfigBuilder::linger) early.
 const LINGER_COMPLETIONS: usize = 64;
@@ -157,6 +165,7 @@ impl<H: Handler> Core<H> {
                 armed: None,
                 dialing: None,
                 told_ready: false,
+                stage: Stage::Stopped,
                 held: Held::default(),
             })
             .collect();
@@ -183,6 +192,8 @@ impl<H: Handler> Core<H> {
             starved: Vec::new(),
             unread: Unread { total: Duration::ZERO, read_up_to: clock.now() },
             stopping: None,
+            aborting: false,
+            waiters: Waiters::default(),
             held_back: 0,
             relieved_len: 0,
             few_from: 0,
@@ -336,6 +347,10 @@ impl<H: Handler> Core<H> {
             }
         }
         let slot = &mut self.shards[local as usize];
+        if slot.shard.stage() != slot.stage {
+            self.stage_changed(local);
+        }
+        let slot = &mut self.shards[local as usize];
         if slot.shard.was_ready() && !std::mem::replace(&mut slot.told_ready, true) {
             self.shared.shard_ready();
         }
@@ -344,16 +359,6 @@ impl<H: Handler> Core<H> {
         self.hold_or_release(local);
         self.count_held(local);
         self.drain_effects();
-    }
-
-    /// Keeps the time in which a shard's bytes wait.
-    fn count_held(&mut self, local: u32) {
-        let slot = &mut self.shards[local as usize];
-        let link = slot.link.and_then(|key| self.links.find(key));
-        let waits = link.is_some_and(|link| link.hold != Hold::None || !link.backlog.is_empty());
-        if waits != slot.held.since.is_some() {
-            slot.held.set(self.clock.now(), waits);
-        }
     }
 
     /// Sends what a shard has sealed, if nothing is in flight.
@@ -396,49 +401,6 @@ impl<H: Handler> Core<H> {
                 self.end_link(local, LinkEnd::WriteStuck);
             }
         }
-    }
-
-    /// Arms or cancels the receive by whether the shard is held.
-    fn hold_or_release(&mut self, local: u32) {
-        let slot = &self.shards[local as usize];
-        let Some(key) = slot.link else { return };
-        let is_held = slot.shard.is_held(self.desk.is_halted());
-        let Some(link) = self.links.find(key) else { return };
-        match (is_held, link.hold) {
-            (true, Hold::None | Hold::Pool | Hold::Backlog) => self.set_hold(key, Hold::Paused),
-            // Its receive could not be cancelled then.
-            (true, Hold::Paused) if link.receive == Receive::Armed => {
-                self.set_hold(key, Hold::Paused);
-            }
-            (false, Hold::Paused) => self.set_hold(key, Hold::None),
-            (false, Hold::None) if link.backlog.len() >= BACKLOG_LEN_MAX => {
-                self.set_hold(key, Hold::Backlog);
-            }
-            (false, Hold::Backlog) if link.backlog.is_empty() => self.set_hold(key, Hold::None),
-            _ => {}
-        }
-    }
-
-    /// Holds a connection's receive, or lets it go on.
-    pub(super) fn set_hold(&mut self, key: LinkKey, hold: Hold) {
-        let Some(link) = self.links.find(key) else { return };
-        let Some(local) = link.shard else { return };
-        link.hold = hold;
-        if hold == Hold::None {
-            self.starved.push(key);
-            if !link.backlog.is_empty() && !link.is_runnable {
-                link.is_runnable = true;
-                self.runnable.push_back(key);
-            }
-        } else if link.receive == Receive::Armed {
-            link.receive = Receive::Cancelling;
-            // Should the queue be full, the next settling tries again: it is still armed then.
-            let data = key.user_data(Op::Receive);
-            if self.ring.cancel(data, key.user_data(Op::Ignored)).is_err() {
-                link.receive = Receive::Armed;
-            }
-        }
-        self.count_held(local);
     }
 
     /// How long nobody has read a shard, since the start.

@@ -3,8 +3,13 @@
 //! It queues calls for cores and gives receipts; it reads nothing of a core directly. Users clone
 //! it.
 
+mod shard;
+mod states;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub use shard::ShardHandle;
 
 use crate::clock::Time;
 use crate::config::Config;
@@ -46,7 +51,8 @@ impl Handle {
         }
     }
 
-    /// Resolves when every shard has been READY once.
+    /// Resolves when every shard has been READY once, those left out that their user has
+    /// [taken down](ShardHandle) before.
     ///
     /// # Errors
     ///

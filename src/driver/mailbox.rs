@@ -13,9 +13,13 @@ use tokio::sync::Notify;
 use crate::clock::Time;
 use crate::command::Prepared;
 use crate::driver::names::Found;
+use crate::driver::receipt::Giver;
+use crate::driver::stages::Part;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
 use crate::shard::receipt::Ticket;
+use crate::shard::session::LifeOrder;
+use crate::shard::stage::Stage;
 
 /// What another thread wants done with a shard, on the shard's core.
 pub(crate) type Visit = Box<dyn FnOnce(Time, &mut Shard) + Send>;
@@ -27,14 +31,22 @@ pub(crate) enum Mail {
     /// Something to do with one shard, which is settled after it. Dropped if the core has no such
     /// shard, or ends before.
     Visit { shard: u32, visit: Visit },
+    /// Somebody waits until a shard, or each of the core's, is at a stage.
+    Await { shard: Option<u32>, stage: Stage, part: Part },
+    /// A user's order to a shard. Told when it is carried out.
+    Order { shard: u32, order: LifeOrder, told: Giver<()> },
     /// A copy of the metrics is wanted.
     Report(Box<dyn FnOnce(Metrics) + Send>),
     /// A name was resolved, for this dial of this core's shard.
     Resolved { local: u32, dial: u64, addresses: Found },
     /// All cores are up: the shards may dial.
     Start,
+    /// Acknowledgements that a shard has asked for have come, or some were dropped.
+    Acked { shard: u32 },
     /// The engine stops.
     Stop(Stop),
+    /// The engine ends at once.
+    Abort,
 }
 
 /// How an engine stops.

@@ -8,8 +8,10 @@ mod book;
 mod core;
 mod dial;
 mod eyeballs;
+mod gateway_info;
 mod handle;
 mod helpers;
+mod hold;
 mod link;
 mod mailbox;
 mod names;
@@ -20,6 +22,7 @@ mod ring;
 mod route;
 mod run;
 mod shared;
+mod stages;
 mod start;
 mod system;
 pub(crate) mod tasks;
@@ -29,16 +32,19 @@ mod warning;
 mod watch;
 
 use std::fmt;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 pub use book::{Book, BookError, HostClock};
-pub use handle::{CommandReceipts, CommandTally, Handle};
+pub use gateway_info::GatewayInfo;
+pub use handle::{CommandReceipts, CommandTally, Handle, ShardHandle};
 pub use mailbox::Stop;
 pub use receipt::Receipt;
+pub use shared::StageCounts;
 pub use warning::Warning;
 
-use crate::clock::Rng;
+use crate::clock::{Rng, Time};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::budget::Forecast;
@@ -48,12 +54,13 @@ use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory};
 
 use self::core::Clock;
+use self::gateway_info::Facts;
 use self::helpers::Helpers;
 use self::mailbox::{Mail, Mailbox};
 use self::route::Route;
 use self::run::{CoreSeat, run_core};
 use self::shared::Shared;
-use self::start::Found;
+use self::start::{Found, Guarded};
 use self::watch::{Refresh, Watch};
 
 /// The engine: its threads run until [`stop`](Self::stop), or until no shard is left that could.
@@ -108,6 +115,8 @@ impl Engine {
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
         let clock = Clock::start();
         let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
+        // Never set before: this is the only place.
+        let _ = shared.facts.set(facts(&config, &found, &guarded, clock));
         let refresh = Refresh::new(found.asker.take(), guarded.own_gate, &config, clock);
         let mut watch = Some(Watch::new(&guarded.guards, guarded.book, refresh, clock.now()));
         let common = Arc::new(common(&config, &found, guarded.guards)?);
@@ -153,6 +162,49 @@ impl Engine {
             let _ = mailbox.push_internal(Mail::Start);
         }
         Ok(Self { handle, threads, forecast: guarded.forecast })
+    }
+
+    /// [`start`](Self::start), and returns when every shard is READY.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use shardring::{Config, Context, Engine, Error, Event, Handler};
+    /// # struct Bot;
+    /// # impl Handler for Bot { fn on_event(&mut self, _: &mut Context<'_>, _: Event<'_>) {} }
+    /// # fn run(config: Config) -> Result<(), Error> {
+    /// let engine = Engine::start_ready(config, |_core| Ok(Bot), Duration::from_secs(120))?;
+    /// println!("{} shards are up", engine.handle().stages().ready);
+    /// # engine.join() }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `start`; [`ErrorKind::Refused`] if Discord refuses a shard for good;
+    /// [`ErrorKind::TimedOut`] if they are not READY within `at_most` (what
+    /// [`forecast`](Self::forecast) says is how long they need at the least). Nothing runs then: the
+    /// engine has been stopped, and the sessions that there were have ended.
+    pub fn start_ready<H, F>(config: Config, factory: F, at_most: Duration) -> Result<Self, Error>
+    where
+        H: Handler,
+        F: Fn(usize) -> Result<H, Error> + Send + Sync + 'static,
+    {
+        let engine = Self::start(config, factory)?;
+        let error = match engine.handle.ready().wait_timeout(at_most) {
+            Ok(Ok(())) => return Ok(engine),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let (counts, total) = (engine.handle.stages(), engine.handle.shards().len());
+                let detail = format!(
+                    "after {at_most:?} not every shard has been READY: of {total}, {} are \
+                     connected and {} ready",
+                    counts.connected, counts.ready
+                );
+                Error::new(ErrorKind::TimedOut, detail)
+            }
+        };
+        // The first error is the one to tell.
+        let _ = engine.stop(Stop::EndSessions);
+        Err(error)
     }
 
     fn give_up(
@@ -209,6 +261,23 @@ impl Engine {
         self.handle.close();
         result
     }
+}
+
+/// What handles tell of the gateway.
+fn facts(config: &Config, found: &Found, guarded: &Guarded, clock: Clock) -> Facts {
+    let now = clock.now();
+    let facts = Facts {
+        budget: Arc::clone(&guarded.guards.budget),
+        clock,
+        origin: SystemTime::now() - now.since(Time::ZERO),
+        url: config.gateway_url.to_string(),
+        max_concurrency: config.max_concurrency.filter(|_| config.max_concurrency_given),
+        told: Mutex::default(),
+    };
+    if let Some(info) = &found.info {
+        facts.tell(info, now);
+    }
+    facts
 }
 
 /// Waits until one more core is up.

@@ -113,6 +113,11 @@ impl<T> Giver<T> {
     pub(crate) fn give(self, value: Result<T, Error>) {
         self.0.give(value);
     }
+
+    /// Somebody still has the receipt.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
 }
 
 impl<T> Drop for Giver<T> {
@@ -147,6 +152,12 @@ impl<T> Shared<T> {
         if let State::Awaited(Some(waker)) = before {
             waker.wake();
         }
+    }
+}
+
+impl<T> fmt::Debug for Giver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Giver").field("is_awaited", &self.is_awaited()).finish()
     }
 }
 

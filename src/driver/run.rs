@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::clock::{Rng, Time};
 use crate::config::Config;
 use crate::driver::core::{Clock, Core};
-use crate::driver::mailbox::Mailbox;
+use crate::driver::mailbox::{Mail, Mailbox};
 use crate::driver::rest::Rest;
 use crate::driver::ring::{Ring, RingLimits};
 use crate::driver::route::Route;
@@ -80,11 +80,12 @@ pub(super) fn run_core<H: Handler>(
         drop(started);
         core.run().await
     });
-    if let Err(error) = &ended
-        && error.kind() == ErrorKind::CoreFailed
-    {
-        // The other cores run on: whoever waits for a failure must hear of it now.
-        shared.raise(error.clone());
+    if let Err(error) = &ended {
+        shared.ended_by(error);
+        if error.kind() == ErrorKind::CoreFailed {
+            // The other cores run on: whoever waits for a failure must hear of it now.
+            shared.raise(error.clone());
+        }
     }
     ended
 }
@@ -99,10 +100,12 @@ impl Drop for Leave {
     fn drop(&mut self) {
         self.mailbox.close();
         if std::thread::panicking() {
-            self.shared.raise(Error::new(
+            let error = Error::new(
                 ErrorKind::CoreFailed,
                 "a core's thread panicked: its shards are gone, please report it",
-            ));
+            );
+            self.shared.ended_by(&error);
+            self.shared.raise(error);
         }
         self.shared.core_ended();
     }
@@ -133,13 +136,19 @@ fn build<H: Handler>(seat: CoreSeat<H>) -> Result<Core<H>, Error> {
         })
         .collect();
     let clock = seat.clock;
-    let desk = Desk::new(
+    let mut desk = Desk::new(
         seat.index,
         Arc::clone(&seat.factory),
         &config.limits,
         Box::new(move || clock.now()),
         unix_ms().saturating_sub(clock.now().as_ms()),
     )?;
+    let mailbox = Arc::clone(&seat.mailbox);
+    desk.stage.effects.acks.wake = Arc::new(move |shard| {
+        // Closed: the core has ended, and nobody waits. At most two a shard are under way: one that
+        // it has asked for, and one alarm.
+        let _ = mailbox.push_internal(Mail::Acked { shard });
+    });
     let mut core =
         Core::new(config, ring, shards, desk, clock, seat.mailbox, seat.shared, seat.route, rng);
     core.watch = seat.watch;
@@ -194,6 +203,18 @@ impl<H: Handler> Core<H> {
             }
             self.rest(rest, more, Some(now + WIND_UP_LOOK)).await;
         }
+        if !self.aborting {
+            self.let_handler_finish().await;
+        }
+        let metrics = self.metrics();
+        self.shared.keep_metrics(metrics);
+        match self.refused.take() {
+            Some(error) if self.stopping.is_none() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn let_handler_finish(&mut self) {
         let ended = on_stop(&mut self.desk.stage.handler);
         if let Some(Err(())) = within(self.limits.stop_timeout, ended).await {
             let core = self.desk.stage.core;
@@ -201,12 +222,6 @@ impl<H: Handler> Core<H> {
                 ErrorKind::HandlerPanicked,
                 format!("the handler of core {core} panicked as it was to stop"),
             ));
-        }
-        let metrics = self.metrics();
-        self.shared.keep_metrics(metrics);
-        match self.refused.take() {
-            Some(error) if self.stopping.is_none() => Err(error),
-            _ => Ok(()),
         }
     }
 

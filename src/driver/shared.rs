@@ -4,14 +4,16 @@
 //! handle asks. Invariant: the list of errors is bounded; the oldest go.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::driver::gateway_info::Facts;
 use crate::driver::helpers::Helpers;
 use crate::driver::names::Names;
 use crate::driver::receipt::{Giver, Receipt, receipt};
 use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
+use crate::shard::stage::Stage;
 
 /// Shared by all threads of an engine.
 pub(crate) struct Shared {
@@ -19,6 +21,8 @@ pub(crate) struct Shared {
     /// Who look names up.
     pub(crate) resolvers: Helpers,
     pub(crate) names: Names,
+    /// What is known of the way to Discord, once the engine is put together.
+    pub(crate) facts: OnceLock<Facts>,
     state: Mutex<State>,
 }
 
@@ -29,11 +33,33 @@ struct State {
     cores: usize,
     ready_wanted: Vec<Giver<()>>,
     failure_wanted: Vec<Giver<Error>>,
+    stopped_wanted: Vec<Giver<()>>,
+    /// Who waits until no shard is at a stage.
+    none_wanted: Vec<(Stage, Giver<()>)>,
+    /// How many shards are at each stage, and not further.
+    stages: [usize; Stage::COUNT],
+    /// What [`Engine::join`](crate::Engine::join) fails with.
+    end_error: Option<Error>,
     errors: VecDeque<Error>,
     warnings: VecDeque<Warning>,
     /// What the cores that have ended had counted.
     ended: Option<Metrics>,
     stopped: bool,
+}
+
+/// How many of an engine's shards are at each [`Stage`]: a shard that is ready is counted as
+/// connected and started, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StageCounts {
+    /// Without a connection and without the plan of one.
+    pub stopped: usize,
+    /// Told to run.
+    pub started: usize,
+    /// Of these, with a connection.
+    pub connected: usize,
+    /// Of these, with a session on it.
+    pub ready: usize,
 }
 
 /// Errors kept for [`Shared::errors`].
@@ -51,11 +77,16 @@ impl Shared {
             helpers,
             resolvers,
             names: Names::default(),
+            facts: OnceLock::new(),
             state: Mutex::new(State {
                 unready: shards,
                 cores,
                 ready_wanted: Vec::new(),
                 failure_wanted: Vec::new(),
+                stopped_wanted: Vec::new(),
+                none_wanted: Vec::new(),
+                stages: [shards, 0, 0, 0],
+                end_error: None,
                 errors: VecDeque::new(),
                 warnings: VecDeque::new(),
                 ended: None,
@@ -78,6 +109,59 @@ impl Shared {
     /// Every shard has been READY once.
     pub(crate) fn is_ready(&self) -> bool {
         self.lock().unready == 0
+    }
+
+    /// A shard's stage has changed.
+    pub(crate) fn stage_changed(&self, was: Stage, is: Stage) {
+        let mut state = self.lock();
+        state.stages[was as usize] = state.stages[was as usize].saturating_sub(1);
+        state.stages[is as usize] += 1;
+        if state.none_wanted.is_empty() {
+            return;
+        }
+        let counts = StageCounts::of(state.stages);
+        let told: Vec<_> =
+            state.none_wanted.extract_if(.., |(stage, _)| counts.at(*stage) == 0).collect();
+        drop(state);
+        told.into_iter().for_each(|(_, giver)| giver.give(Ok(())));
+    }
+
+    /// How many shards are at which stage.
+    pub(crate) fn stages(&self) -> StageCounts {
+        StageCounts::of(self.lock().stages)
+    }
+
+    /// Resolves when no shard is at this stage.
+    pub(crate) fn none(&self, wanted: Stage) -> Receipt<()> {
+        let mut state = self.lock();
+        if state.stopped || StageCounts::of(state.stages).at(wanted) == 0 {
+            return Receipt::given(Ok(()));
+        }
+        if state.none_wanted.len() >= WAITERS_MAX {
+            state.none_wanted.retain(|(_, giver)| giver.is_awaited());
+        }
+        if state.none_wanted.len() >= WAITERS_MAX {
+            return Receipt::given(Err(too_many()));
+        }
+        let (giver, receipt) = receipt();
+        state.none_wanted.push((wanted, giver));
+        receipt
+    }
+
+    /// Resolves when every core has ended.
+    pub(crate) fn end(&self) -> Receipt<()> {
+        let mut state = self.lock();
+        if state.stopped {
+            return Receipt::given(state.end_error.clone().map_or(Ok(()), Err));
+        }
+        state
+            .accept(|state| &mut state.stopped_wanted)
+            .unwrap_or_else(|error| Receipt::given(Err(error)))
+    }
+
+    /// A core ends by this.
+    pub(crate) fn ended_by(&self, error: &Error) {
+        self.lock().end_error.get_or_insert_with(|| error.clone());
     }
 
     /// Something failed that does not mend itself.
@@ -146,8 +230,13 @@ impl Shared {
         state.stopped = true;
         let (ready, failures) =
             (std::mem::take(&mut state.ready_wanted), std::mem::take(&mut state.failure_wanted));
+        let ended = state.end_error.clone().map_or(Ok(()), Err);
+        let (ends, none) =
+            (std::mem::take(&mut state.stopped_wanted), std::mem::take(&mut state.none_wanted));
         drop(state);
         drop((ready, failures));
+        ends.into_iter().for_each(|giver| giver.give(ended.clone()));
+        none.into_iter().for_each(|(_, giver)| giver.give(Ok(())));
     }
 
     pub(crate) fn ready(&self) -> Receipt<()> {
@@ -190,6 +279,27 @@ fn forbids_ready(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Refused | ErrorKind::CoreFailed)
 }
 
+fn too_many() -> Error {
+    Error::new(ErrorKind::Full, "too many receipts are open")
+}
+
+impl StageCounts {
+    fn of([stopped, started, connected, ready]: [usize; Stage::COUNT]) -> Self {
+        let connected = connected + ready;
+        Self { stopped, started: started + connected, connected, ready }
+    }
+
+    /// How many are at this stage.
+    pub fn at(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Stopped => self.stopped,
+            Stage::Started => self.started,
+            Stage::Connected => self.connected,
+            Stage::Ready => self.ready,
+        }
+    }
+}
+
 impl State {
     fn accept<T>(
         &mut self,
@@ -199,7 +309,10 @@ impl State {
             return Err(Error::new(ErrorKind::Stopped, "the engine has stopped"));
         }
         if wanted(self).len() >= WAITERS_MAX {
-            return Err(Error::new(ErrorKind::Full, "too many receipts are open"));
+            wanted(self).retain(|giver| giver.is_awaited());
+        }
+        if wanted(self).len() >= WAITERS_MAX {
+            return Err(too_many());
         }
         let (giver, receipt) = receipt();
         wanted(self).push(giver);

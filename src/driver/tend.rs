@@ -116,10 +116,14 @@ impl<H: Handler> Core<H> {
                         self.settle(local);
                     }
                 }
+                Mail::Acked { shard } => self.acked(shard),
                 Mail::Report(report) => report(self.metrics()),
                 Mail::Resolved { local, dial, addresses } => self.resolved(local, dial, addresses),
                 Mail::Start => self.start_shards(),
+                Mail::Await { shard, stage, part } => self.await_stage(shard, stage, part),
+                Mail::Order { shard, order, told } => self.order(shard, order, told),
                 Mail::Stop(stop) => self.stop(stop),
+                Mail::Abort => self.abort(),
             }
         }
         self.mailbox.wake.notify_one();
@@ -137,7 +141,7 @@ impl<H: Handler> Core<H> {
         self.settle(local);
     }
 
-    fn local(&self, shard: u32) -> Option<u32> {
+    pub(super) fn local(&self, shard: u32) -> Option<u32> {
         let found = self.shards.binary_search_by_key(&shard, |slot| slot.shard.id().id);
         found.ok().map(|local| local as u32)
     }

@@ -61,11 +61,11 @@ impl Watch {
 
     /// What stands between the shards and Discord.
     pub(super) fn metrics(&self, now: Time) -> StartMetrics {
-        let (total, remaining) = self.budget.total_and_remaining(now);
+        let window = self.budget.window(now);
         let admission = self.admission.state();
         StartMetrics {
-            session_starts_remaining: remaining,
-            session_starts_total: total,
+            session_starts_remaining: window.remaining,
+            session_starts_total: window.total,
             dials_waiting: admission.waiting,
             dials_in_flight: admission.in_flight,
             hosts_shut: admission.hosts_shut,
@@ -129,13 +129,16 @@ impl Refresh {
         Some(Self { asker, own_gate, interval, due: clock.now() + interval, clock })
     }
 
-    fn begin(&self, budget: &Arc<Budget>, shared: &Shared) {
+    fn begin(&self, budget: &Arc<Budget>, shared: &Arc<Shared>) {
         let (asker, gate) = (Arc::clone(&self.asker), Arc::clone(&self.own_gate));
-        let (budget, clock) = (Arc::clone(budget), self.clock);
+        let (budget, clock, all) = (Arc::clone(budget), self.clock, Arc::clone(shared));
         let ask = move || match asker.ask(Some(REFRESH_WITHIN)) {
             Ok(info) => {
                 budget.refresh(info.session_start_limit, clock.now());
                 gate.set_max_concurrency(info.session_start_limit.max_concurrency);
+                if let Some(facts) = all.facts.get() {
+                    facts.tell(&info, clock.now());
+                }
             }
             Err(error) => tracing::warn!(
                 target: "shardring::engine",

@@ -179,6 +179,8 @@ pub struct Counters {
     pub turns: u64,
     /// Commands written.
     pub commands: u64,
+    /// Events whose [`Ack`](crate::Ack)s were dropped without being acknowledged.
+    pub acks_dropped: u64,
     /// Why connections ended: by [`Cause::index`], named by [`Cause::NAMES`].
     pub disconnects: [u64; Cause::COUNT],
 }
@@ -213,6 +215,7 @@ impl Counters {
         self.pool_peak_len = self.pool_peak_len.max(other.pool_peak_len);
         self.turns += other.turns;
         self.commands += other.commands;
+        self.acks_dropped += other.acks_dropped;
         for (ours, theirs) in self.disconnects.iter_mut().zip(other.disconnects) {
             *ours += theirs;
         }
@@ -293,6 +296,10 @@ pub struct ShardMetrics {
     pub last_ack_age: Option<Duration>,
     /// How long the handler has had it paused, if it has.
     pub paused_for: Option<Duration>,
+    /// Events whose acknowledgement the handler has put off, and that are open.
+    pub open_acks: usize,
+    /// How long the oldest of them has been.
+    pub oldest_ack_age: Option<Duration>,
     /// IDENTIFYs sent.
     pub identifies: u64,
     /// Sessions resumed.

@@ -15,9 +15,9 @@ mod text;
 use std::fmt::{self, Write};
 
 use families::{
-    BUCKETS, BUILD, CORES, CORES_LEFT_OUT, COUNTERS, DISCONNECTS, EACH_SHARD, KINDS, LATENCIES,
-    PAUSED, POOL_PEAK, QUANTILE, QUANTILES, SHARDS, SHARDS_LEFT_OUT, SHARDS_MAX, START, STATES,
-    state_index,
+    ACKS_OPEN, BUCKETS, BUILD, CORES, CORES_LEFT_OUT, COUNTERS, DISCONNECTS, EACH_SHARD, KINDS,
+    LATENCIES, PAUSED, POOL_PEAK, QUANTILE, QUANTILES, SHARDS, SHARDS_LEFT_OUT, SHARDS_MAX, START,
+    STATES, state_index,
 };
 use text::{Label, Page};
 
@@ -108,6 +108,7 @@ fn shards<W: Write>(shards: &[ShardMetrics], page: &mut Page<'_, W>) -> fmt::Res
         page.sample(&[("state", state)], count)?;
     }
     page.single(&PAUSED, shards.iter().filter(|shard| shard.paused_for.is_some()).count())?;
+    page.single(&ACKS_OPEN, shards.iter().map(|shard| shard.open_acks).sum::<usize>())?;
     for (family, value) in SHARDS_MAX {
         page.family(family)?;
         if let Some(max) = shards.iter().filter_map(value).max() {

@@ -65,6 +65,17 @@ pub enum Leave {
     Later(Time),
 }
 
+/// The session starts of a window, at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetWindow {
+    /// How many there are.
+    pub total: u32,
+    /// How many are left, the reserve among them.
+    pub remaining: u32,
+    /// How long until all are there again; `None`: the window begins with the next IDENTIFY.
+    pub resets_after: Option<Duration>,
+}
+
 /// The longest time after which a shard that waits for the budget asks again.
 pub const LEAVE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -184,14 +195,19 @@ impl Budget {
 
     /// How many IDENTIFYs are left in the window, the reserve among them.
     pub fn remaining(&self, now: Time) -> u32 {
-        self.total_and_remaining(now).1
+        self.window(now).remaining
     }
 
-    /// How many IDENTIFYs a window has, and how many of them are left, the reserve among them.
-    pub fn total_and_remaining(&self, now: Time) -> (u32, u32) {
+    /// The window: its IDENTIFYs, how many of them are left (the reserve among them), its end.
+    pub fn window(&self, now: Time) -> BudgetWindow {
         let inner = self.lock();
         let total = self.rules(&inner).total;
-        (total, total.saturating_sub(self.ledger.state(now).counted))
+        let state = self.ledger.state(now);
+        BudgetWindow {
+            total,
+            remaining: total.saturating_sub(state.counted),
+            resets_after: state.resets_at.map(|at| at.since(now)),
+        }
     }
 
     /// The next alarm, if there is one.

@@ -73,13 +73,21 @@ pub enum Cause {
     SessionExpired,
     /// READY came with another session while this one was to be resumed.
     SessionReplaced,
-    /// We were told to stop.
+    /// We were told to stop: the engine, or this shard by its
+    /// [`ShardHandle`](crate::ShardHandle).
     Stopped,
+    /// The user asked for another connection
+    /// ([`ShardHandle::reconnect`](crate::ShardHandle::reconnect)) or for another session
+    /// ([`ShardHandle::restart`](crate::ShardHandle::restart)).
+    Requested {
+        /// The session goes on.
+        resume: bool,
+    },
 }
 
 impl Cause {
     /// How many kinds of cause there are.
-    pub const COUNT: usize = 23;
+    pub const COUNT: usize = 24;
 
     /// The kind's name for metrics, indexed by [`index`](Self::index).
     pub const NAMES: [&str; Self::COUNT] = [
@@ -106,6 +114,7 @@ impl Cause {
         "invalid_session",
         "session_expired",
         "stopped",
+        "requested",
     ];
 
     /// The kind's place in [`NAMES`](Self::NAMES).
@@ -120,6 +129,7 @@ impl Cause {
             Self::InvalidSession { .. } => 20,
             Self::SessionExpired | Self::SessionReplaced => 21,
             Self::Stopped => 22,
+            Self::Requested { .. } => 23,
         }
     }
 }
@@ -195,6 +205,8 @@ impl fmt::Display for Cause {
             Self::SessionExpired => f.write_str("the session is too old to resume"),
             Self::SessionReplaced => f.write_str("the gateway gave another session"),
             Self::Stopped => f.write_str("the shard was stopped"),
+            Self::Requested { resume: true } => f.write_str("the user asked to reconnect"),
+            Self::Requested { resume: false } => f.write_str("the user asked for a new session"),
         }
     }
 }

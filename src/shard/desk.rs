@@ -14,6 +14,7 @@ use crate::decode::{DecodeError, Envelope, Json, Root, Scratch};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::model::{Event, EventKind};
+use crate::shard::acks::AckSlot;
 use crate::shard::handler::{Context, Effects, Handler, Link, Panicked};
 use crate::shard::session::Session;
 use crate::wire::{ChunkPool, Payload};
@@ -96,7 +97,7 @@ impl<H: Handler> Desk<H> {
         let stage = Stage {
             handler,
             metrics: Metrics::new(),
-            effects: Effects::default(),
+            effects: Effects::with_acks(limits.open_acks_max),
             core,
             mark: clock(),
             clock,
@@ -279,6 +280,7 @@ impl<H: Handler> Stage<H> {
             received_at: delivered.received_at,
             sequence: delivered.sequence,
             raw,
+            ack_slot: AckSlot::Free,
         };
         let handler = &mut self.handler;
         // What the call leaves broken is the handler, which is replaced; session and effects are
@@ -304,6 +306,7 @@ impl<H: Handler> Stage<H> {
             received_at: now,
             sequence: None,
             raw: None,
+            ack_slot: AckSlot::None,
         };
         let handler = &mut self.handler;
         // As above.

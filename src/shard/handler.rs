@@ -11,6 +11,7 @@ use crate::clock::Time;
 use crate::command::{CommandError, Outgoing};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Event, EventKind};
+use crate::shard::acks::{AckSettings, AckSlot};
 use crate::shard::close::{Cause, Fatal};
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, State};
@@ -166,6 +167,17 @@ pub enum Link<'a> {
         /// What Discord said, and what to do.
         refusal: Refusal,
     },
+    /// Events that the handler had put off ([`Context::defer_ack`]) were given up: their
+    /// [`Ack`](crate::Ack)s were dropped without being acknowledged. What lies between the first and
+    /// the last may have been acknowledged.
+    AcksDropped {
+        /// The first of their sequence numbers, where they have any.
+        first_seq: Option<u64>,
+        /// The last of them.
+        last_seq: Option<u64>,
+        /// How many events.
+        count: u32,
+    },
     /// READY names no guild: the bot is in none, or none falls to this shard (the total is larger
     /// than it need be). Follows [`Link::Ready`].
     NoGuilds,
@@ -205,6 +217,9 @@ impl<'a> Link<'a> {
             Notice::IdentifyBackoff { after, failures } => {
                 Self::IdentifyBackoff { after: *after, failures: *failures }
             }
+            Notice::AcksDropped { first_seq, last_seq, count } => {
+                Self::AcksDropped { first_seq: *first_seq, last_seq: *last_seq, count: *count }
+            }
             Notice::Fatal { error } => Self::Refused { refusal: refusal(*error) },
         }
     }
@@ -219,6 +234,7 @@ pub struct Context<'a> {
     pub(crate) received_at: Time,
     pub(crate) sequence: Option<u64>,
     pub(crate) raw: Option<&'a str>,
+    pub(crate) ack_slot: AckSlot,
 }
 
 impl Context<'_> {
@@ -320,6 +336,7 @@ pub struct Effects {
     pub(crate) blocking: Vec<Box<dyn FnOnce() + Send>>,
     pub(crate) pause: bool,
     pub(crate) room: Room,
+    pub(crate) acks: AckSettings,
 }
 
 /// A future of the user.
@@ -338,6 +355,10 @@ impl Default for Room {
 }
 
 impl Effects {
+    pub(crate) fn with_acks(open_max: u32) -> Self {
+        Self { acks: AckSettings { open_max, ..AckSettings::default() }, ..Self::default() }
+    }
+
     fn spawn(&mut self, task: Task) -> bool {
         let has_room = self.tasks.len() < self.room.tasks;
         if has_room {

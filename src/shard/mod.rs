@@ -9,6 +9,7 @@
 //! Invariant: after each input the driver calls [`Shard::settle`] and drains the outputs before
 //! the next input.
 
+pub mod acks;
 pub mod admission;
 pub mod backoff;
 pub mod budget;
@@ -30,6 +31,8 @@ pub mod receipt;
 pub mod refusal;
 pub mod session;
 pub mod settings;
+pub mod stage;
+pub mod status;
 pub mod token;
 mod trace;
 
@@ -235,6 +238,9 @@ impl Shard {
 
     /// A dispatch: judge its number, and deliver it as the interest asks.
     fn dispatch<H: Handler>(&mut self, delivered: Delivered, text_len: u64, desk: &mut Desk<H>) {
+        if self.session.state() == State::Closing && self.wants_quiet(desk.is_halted()) {
+            return; // Not to be delivered, and so not received: RESUME brings it again.
+        }
         let Delivered { kind, sequence, .. } = delivered;
         let now = desk.stage.mark;
         let session = &mut self.session;
@@ -254,6 +260,9 @@ impl Shard {
             Verdict::Deliver => {}
         }
         metrics.counters.dispatches += 1;
+        if kind == EventKind::Ready {
+            session.acks.begin_session();
+        }
         let delivery = self.common.interest.delivery(kind);
         let counters = metrics.kind_mut(kind);
         counters.received += 1;
@@ -282,6 +291,7 @@ impl Shard {
         if let Err(error) = decoded {
             desk.deliver_undecoded(&mut self.session, delivered, error);
         }
+        self.session.judge_acks();
         if std::mem::take(&mut desk.stage.effects.pause) {
             self.pause(now);
         }
@@ -375,13 +385,18 @@ impl Shard {
         self.was_ready
     }
 
-    /// Its bytes are to wait: the handler has it paused, or the core's dispatches are stopped.
+    /// Its bytes are to wait: the handler has it paused, or has not acknowledged enough, or the
+    /// core's dispatches are stopped.
     ///
     /// Only where dispatches may come: a paused shard that has to reconnect does so, and then
     /// waits with its RESUME sent.
     pub fn is_held(&self, halted: bool) -> bool {
-        (self.paused_at.is_some() || halted)
+        self.wants_quiet(halted)
             && matches!(self.session.state(), State::Identifying | State::Resuming | State::Active)
+    }
+
+    fn wants_quiet(&self, halted: bool) -> bool {
+        self.paused_at.is_some() || halted || self.session.acks.is_full()
     }
 
     /// It will never dial again.

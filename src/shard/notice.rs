@@ -11,7 +11,7 @@ use crate::shard::close::{Cause, Fatal};
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// To be started.
+    /// To be started: not yet, or taken down by its user.
     Idle,
     /// For its back-off to pass, or for its turn to dial.
     Waiting,
@@ -169,6 +169,15 @@ pub enum Notice {
         /// How many in a row failed.
         failures: u32,
     },
+    /// Acknowledgements that the handler had put off were dropped.
+    AcksDropped {
+        /// The first of their events' numbers, where they have any.
+        first_seq: Option<u64>,
+        /// The last of them.
+        last_seq: Option<u64>,
+        /// How many events.
+        count: u32,
+    },
     /// The shard has stopped for good.
     Fatal {
         /// What Discord said, and what to do.
@@ -179,6 +188,12 @@ pub enum Notice {
 impl Notice {
     /// Whether it must not be dropped for want of room.
     pub(crate) fn is_grave(&self) -> bool {
-        matches!(self, Self::SessionLost { .. } | Self::Fatal { .. } | Self::Gap { .. })
+        matches!(
+            self,
+            Self::SessionLost { .. }
+                | Self::Fatal { .. }
+                | Self::Gap { .. }
+                | Self::AcksDropped { .. }
+        )
     }
 }

@@ -3,12 +3,10 @@
 //! The other half of [`Shard`], beside the spine: pulled by the driver after each input. It decides
 //! nothing; the session has.
 
-use std::time::Duration;
-
 use crate::clock::Time;
 use crate::config::Intents;
 use crate::error::{Error, ErrorKind};
-use crate::metrics::{Metrics, RoundTrips, ShardMetrics};
+use crate::metrics::{Metrics, ShardMetrics};
 use crate::shard::close::{CLOSE_TO_RESUME, Fatal};
 use crate::shard::handler::{Handler, Link};
 use crate::shard::notice::{Notice, Order, Sent, State, Target};
@@ -88,6 +86,7 @@ impl Shard {
             }
             Notice::Disconnected { cause } => counters.disconnects[cause.index()] += 1,
             Notice::SessionLost { .. } => counters.sessions_lost += 1,
+            Notice::AcksDropped { count, .. } => counters.acks_dropped += u64::from(*count),
             Notice::Fatal { error } => {
                 let refusal = self.refusal(*error);
                 trace::refused(&refusal);
@@ -105,7 +104,7 @@ impl Shard {
         }
     }
 
-    fn refusal(&self, fatal: Fatal) -> Refusal {
+    pub(super) fn refusal(&self, fatal: Fatal) -> Refusal {
         Refusal {
             fatal,
             shard: self.id(),
@@ -157,24 +156,19 @@ impl Shard {
     /// What the metrics show of it.
     pub(crate) fn report(&self, now: Time, core: usize) -> ShardMetrics {
         let session = &self.session;
-        let latency = session.latency();
         let counters = session.counters();
-        let mut recent: Vec<Duration> = latency.recent().collect();
-        recent.reverse();
+        let (open_acks, oldest_ack_age) = session.acks.open(now);
         ShardMetrics {
             shard: session.shard().id,
             core,
             state: session.state(),
             session_id: session.session_id().map(str::to_owned),
             sequence: session.sequence(),
-            round_trip: RoundTrips {
-                last: latency.last(),
-                recent,
-                min: latency.min(),
-                max: latency.max(),
-            },
+            round_trip: self.round_trips(),
             last_ack_age: session.last_ack_at().map(|at| now - at),
             paused_for: self.paused_for(now),
+            open_acks,
+            oldest_ack_age,
             identifies: counters.identifies.into(),
             resumes: counters.resumes.into(),
             disconnects: counters.disconnects.iter().map(|count| u64::from(*count)).sum(),

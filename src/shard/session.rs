@@ -4,8 +4,8 @@
 //! pulls everything out: [`Session::poll_order`], [`Session::poll_transmit`] (as long as the link
 //! can take a write), [`Session::poll_notice`], then arms its timer with
 //! [`Session::poll_deadline`] and calls [`Session::expire`] when it has passed. This file holds the
-//! inputs; `dial` the way to a connection and to the permit to IDENTIFY; `transition` the other
-//! changes of state; `pull` the outputs and getters.
+//! inputs of peer and clock; `life` those of the user; `dial` the way to a connection and to the
+//! permit to IDENTIFY; `transition` the other changes of state; `pull` the outputs and getters.
 //!
 //! What never happens: a dial that was not admitted; an IDENTIFY without the gate's permit, or one
 //! that the budget has not counted; an IDENTIFY while there is a session
@@ -19,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Rng, Time};
+use crate::shard::acks::Acks;
 use crate::shard::admission::{DialEnd, Slip};
 use crate::shard::backoff;
-use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, LinkEnd};
+use crate::shard::close::{CLOSE_TO_END, CLOSE_TO_RESUME, Cause, Fatal, LinkEnd};
 use crate::shard::counters::{Counters, Latency};
 use crate::shard::errands::Errands;
 use crate::shard::heartbeat::Heartbeat;
@@ -32,12 +33,14 @@ use crate::shard::settings::SessionSettings;
 
 mod dial;
 mod guards;
+mod life;
 mod pull;
 mod sending;
 mod transition;
 
 use dial::Place;
 pub use guards::Guards;
+pub use life::{LifeOrder, NotDone};
 
 /// One shard's session with Discord, over as many connections as it takes.
 pub struct Session {
@@ -66,6 +69,9 @@ pub struct Session {
     ready_at: Time,
 
     target: Target,
+    /// A new session came on this connection: [`resume_url`](Self::resume_url) is not what was
+    /// dialled.
+    url_replaced: bool,
     /// The last attempt was at the resume host, and failed: the next one is at the main host,
     /// whatever is known of the hosts.
     avoid_resume_host: bool,
@@ -84,6 +90,11 @@ pub struct Session {
     /// An IDENTIFY of it was counted.
     identified: bool,
     retiring: bool,
+    /// Its user has taken it down: the connection that is being closed is the last for now.
+    going_down: bool,
+    started_at: Time,
+    /// Why Discord has refused it for good.
+    fatal: Option<Fatal>,
 
     /// IDENTIFY or RESUME waits to be pulled.
     handshake: bool,
@@ -96,6 +107,8 @@ pub struct Session {
     latest_replayed: bool,
 
     errands: Errands,
+    /// What the handler has not acknowledged yet.
+    pub(crate) acks: Acks,
     heartbeat: Heartbeat,
     outbox: Outbox,
     latency: Latency,
@@ -135,6 +148,7 @@ impl Session {
             lost_link_at: None,
             ready_at: Time::ZERO,
             target: Target::Main,
+            url_replaced: false,
             avoid_resume_host: false,
             slip: None,
             failures: 0,
@@ -145,6 +159,9 @@ impl Session {
             first: true,
             identified: false,
             retiring: false,
+            going_down: false,
+            started_at: Time::ZERO,
+            fatal: None,
             handshake: false,
             handshake_at: Time::ZERO,
             progress_at: Time::ZERO,
@@ -152,6 +169,7 @@ impl Session {
             replayed: 0,
             latest_replayed: false,
             errands: Errands::default(),
+            acks: Acks::default(),
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             latency: Latency::default(),
@@ -159,15 +177,6 @@ impl Session {
             cut: None,
             dial: None,
             notices: VecDeque::new(),
-        }
-    }
-
-    /// Starts: the session dials as soon as the gate lets it. Only the first call has an effect.
-    pub fn start(&mut self, now: Time) {
-        if self.state == State::Idle {
-            self.state = State::Waiting;
-            self.not_before = now;
-            self.try_dial(now);
         }
     }
 
@@ -313,6 +322,7 @@ impl Session {
         }
         self.session_id = Some(session_id.into());
         self.resume_url = resume_gateway_url.filter(|url| fits(url)).map(Into::into);
+        self.url_replaced = self.target == Target::Resume;
         self.avoid_resume_host = false;
         self.ready_at = now;
         self.counters.readies += 1;
@@ -358,41 +368,6 @@ impl Session {
         self.errands.expire(now);
         self.send_errands(now);
         self.tell_limited(now);
-    }
-
-    /// Ends for good. With `keep_session` the close keeps the session alive at Discord for some
-    /// minutes (whoever has its id, sequence and URL may resume it); without, the bot goes offline.
-    pub fn stop(&mut self, now: Time, keep_session: bool) {
-        if self.state == State::Retired || self.retiring {
-            return;
-        }
-        if !keep_session {
-            self.session_id = None;
-        }
-        if self.is_linked() {
-            let code = if keep_session { CLOSE_TO_RESUME } else { CLOSE_TO_END };
-            self.disconnected(Cause::Stopped);
-            self.release_place(now);
-            self.settle_dial(now, DialEnd::Ended);
-            self.outbox.retire();
-            self.retiring = true;
-            self.close(now, code);
-            return;
-        }
-        match self.state {
-            State::Closing => {
-                self.outbox.retire();
-                self.retiring = true;
-            }
-            State::Connecting => {
-                if self.dial.take().is_none() {
-                    self.cut = Some(Order::Drop);
-                }
-                self.disconnected(Cause::Stopped);
-                self.retire(now);
-            }
-            _ => self.retire(now),
-        }
     }
 }
 

@@ -58,6 +58,9 @@ pub(super) fn notice(session: &Session, notice: &Notice, wire: Option<WireError>
         Notice::IdentifyBackoff { after, failures } => {
             warn!(target: TARGET, shard, ?after, failures, "identify brought no lasting session");
         }
+        Notice::AcksDropped { first_seq, last_seq, count } => {
+            warn!(target: TARGET, shard, session = id, first_seq, last_seq, count, "acks dropped");
+        }
         // Told by `refused`, which knows what the bot had asked for.
         Notice::Fatal { .. } => {}
     }

@@ -1,5 +1,6 @@
 //! The engine on a real ring against the replay gateway: what a user sees, and the ledger whole.
 
+mod acks;
 mod bad_input;
 mod budget;
 mod commands;
@@ -10,4 +11,5 @@ mod outcomes;
 mod proxies;
 mod reach;
 mod secure;
+mod states;
 mod strain;

@@ -56,6 +56,8 @@ pub(super) const COUNTERS: &[(Family, OfEngine)] = &[
     (counter("shardring_receivers_held_back",
         "Times that a receiver was held back since the pool for unfinished messages was full."),
         |c| c.receivers_held_back),
+    (counter("shardring_acks_dropped",
+        "Events whose acknowledgement was put off and then dropped."), |c| c.acks_dropped),
     (counter("shardring_turns", "Times that a core looked for completions."), |c| c.turns),
 ];
 
@@ -255,6 +257,9 @@ pub(super) const fn state_index(state: State) -> usize {
 pub(super) const PAUSED: Family =
     family(Gauge, "shardring_shards_paused", "", "Shards that the handler has paused.");
 
+pub(super) const ACKS_OPEN: Family =
+    family(Gauge, "shardring_acks_open", "", "Events whose acknowledgement is put off and open.");
+
 /// A span of one shard, if it has one.
 pub(super) type SpanOfShard = fn(&ShardMetrics) -> Option<Duration>;
 
@@ -286,6 +291,15 @@ pub(super) const SHARDS_MAX: &[(Family, SpanOfShard)] = &[
             "How long the handler has had a shard paused, of the shard where that is longest.",
         ),
         |shard| shard.paused_for,
+    ),
+    (
+        family(
+            Gauge,
+            "shardring_ack_open_max_seconds",
+            "seconds",
+            "How long the oldest event has waited for its acknowledgement.",
+        ),
+        |shard| shard.oldest_ack_age,
     ),
 ];
 

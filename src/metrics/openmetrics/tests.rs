@@ -68,7 +68,7 @@ fn every_counter_of_the_engine_is_in_the_output() {
         .flat_map(|family| family.samples.iter().map(|sample| sample.value as u64))
         .collect();
     // Those of `counters`: each value stands there once.
-    for value in (101..=123).chain(201..201 + Cause::COUNT as u64).chain(301..=305) {
+    for value in (101..=124).chain(201..201 + Cause::COUNT as u64).chain(301..=305) {
         assert!(values.contains(&value), "{value} is not in the output");
     }
 }
@@ -212,6 +212,7 @@ fn sample() -> Metrics {
         pool_peak_len: 121,
         turns: 122,
         commands: 123,
+        acks_dropped: 124,
         disconnects,
     };
     metrics.set_start(StartMetrics {
@@ -254,6 +255,8 @@ fn shard(id: u32, state: State, ack_age_s: u64) -> ShardMetrics {
         round_trip: RoundTrips { last: Some(Duration::from_millis(41)), ..RoundTrips::default() },
         last_ack_age: Some(Duration::from_secs(ack_age_s)),
         paused_for: Some(Duration::from_secs(1)),
+        open_acks: 0,
+        oldest_ack_age: None,
         identifies: 1,
         resumes: 2,
         disconnects: 2,

@@ -61,6 +61,7 @@ impl Session {
             Admit::Later(at) => self.wait_until(now, at),
             Admit::Now(target) => {
                 self.target = target;
+                self.url_replaced = false;
                 self.state = State::Connecting;
                 self.phase(now + self.settings.dial_wait);
                 self.dial = Some(Order::Dial { target, attempt: self.failures });
@@ -176,7 +177,7 @@ impl Session {
         self.phase(at.max(now + ASK_AGAIN_MIN));
     }
 
-    fn start_kind(&self) -> Start {
+    pub(super) fn start_kind(&self) -> Start {
         if self.identified { Start::Again } else { Start::First }
     }
 

@@ -117,6 +117,20 @@ impl Session {
         self.resume_url.as_deref()
     }
 
+    /// Where the present connection, or the one that is being made, was dialled; `None` without
+    /// one, and where that is not known any more: a new session came on it while another was to be
+    /// resumed.
+    pub fn link_target(&self) -> Option<Target> {
+        let is_linked =
+            self.is_linked() || matches!(self.state, State::Connecting | State::Closing);
+        (is_linked && !self.url_replaced).then_some(self.target)
+    }
+
+    /// Connections in a row that brought neither READY nor RESUMED.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// The heartbeat interval of this link; `None` before HELLO.
     pub fn heartbeat_interval(&self) -> Option<Duration> {
         Some(self.heartbeat.interval()).filter(|interval| !interval.is_zero())
@@ -202,6 +216,7 @@ impl Session {
             let in_line = matches!(self.place, Place::InLine(_) | Place::Granted(_));
             assert!(!in_line, "{self:?} has a session, and waits to identify");
         }
+        assert!(!self.going_down || state == Closing, "{self:?} goes down from a connection");
         assert!(!self.handshake || matches!(state, Identifying | Resuming));
         assert!(self.dial.is_none() || state == Connecting);
         if state == Connecting {
@@ -210,6 +225,7 @@ impl Session {
         }
         assert!(self.notices.len() <= NOTICES_LEN_MAX);
         assert!(state != Retired || self.outbox.len() == 0);
+        self.acks.invariants();
         self.heartbeat.invariants();
         self.outbox.invariants(self.settings.outbox_len_max);
     }

@@ -91,7 +91,9 @@ impl Session {
     fn remedy(&self, cause: Cause) -> Remedy {
         match cause {
             Cause::Link(LinkEnd::Closed(code)) => remedy(code),
-            Cause::InvalidSession { resumable: false } => Remedy::NewSession,
+            Cause::InvalidSession { resumable: false } | Cause::Requested { resume: false } => {
+                Remedy::NewSession
+            }
             _ => Remedy::Resume,
         }
     }
@@ -126,6 +128,9 @@ impl Session {
                 Remedy::Resume | Remedy::ResumeAfterPause => {}
             }
         }
+        if self.going_down {
+            return self.come_to_rest(now);
+        }
         self.wait();
     }
 
@@ -136,6 +141,7 @@ impl Session {
 
     fn end_fatally(&mut self, now: Time, cause: Cause, error: Fatal) {
         self.guards.verdict.pronounce(error);
+        self.fatal = Some(error);
         self.lose_session(now, cause);
         self.notice(Notice::Fatal { error });
         self.retire(now);
@@ -162,6 +168,7 @@ impl Session {
         self.outbox.retire();
         self.handshake = false;
         self.retiring = true;
+        self.going_down = false;
         self.phase_at = None;
         self.state = State::Retired;
     }
@@ -183,7 +190,7 @@ impl Session {
     }
 
     /// The next IDENTIFY waits, longer each time.
-    fn identify_failed(&mut self, now: Time) {
+    pub(super) fn identify_failed(&mut self, now: Time) {
         self.identify_failures = self.identify_failures.saturating_add(1);
         let failures = self.identify_failures;
         let after = backoff::identify(&mut self.rng, failures);
