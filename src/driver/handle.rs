@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::shard::Shard;
 
+mod errands;
+
 /// A handle to a running engine: `Clone`, `Send`, `Sync`; no call of it blocks.
 #[derive(Clone)]
 pub struct Handle {

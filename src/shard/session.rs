@@ -31,6 +31,7 @@ use crate::shard::outbox::Outbox;
 use crate::shard::settings::SessionSettings;
 
 mod dial;
+mod errand;
 mod guards;
 mod pull;
 mod sending;
@@ -118,6 +119,7 @@ pub const NOTICES_LEN_MAX: usize = 16;
 impl Session {
     /// A session that has not started. The seed decides every jitter.
     pub fn new(shard: ShardId, settings: Arc<SessionSettings>, guards: Guards, seed: u64) -> Self {
+        let errands = Errands::new(shard, settings.intents);
         Self {
             shard,
             settings,
@@ -151,7 +153,7 @@ impl Session {
             stalled: false,
             replayed: 0,
             latest_replayed: false,
-            errands: Errands::default(),
+            errands,
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
             latency: Latency::default(),
@@ -318,6 +320,8 @@ impl Session {
         self.counters.readies += 1;
         self.up(now);
         self.notice(Notice::Ready { session_id: session_id.into() });
+        self.errands.session_began();
+        self.send_errands(now);
     }
 
     /// READY named no guild; after [`ready`](Self::ready).
@@ -337,6 +341,8 @@ impl Session {
         self.counters.resumes += 1;
         self.up(now);
         self.notice(Notice::Resumed { replayed });
+        self.errands.session_resumed();
+        self.send_errands(now);
     }
 
     /// A deadline has passed. The driver reaps this link's completions first.

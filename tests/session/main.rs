@@ -6,12 +6,15 @@
 
 mod admission;
 mod budget;
+mod errands;
 mod fleet;
 mod gateway;
 mod heartbeat;
 mod identify;
 mod limits;
+mod members;
 mod processes;
 mod storm;
 mod table;
+mod voice;
 mod world;

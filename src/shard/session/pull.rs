@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{NOTICES_LEN_MAX, Place, Session};
 use crate::clock::Time;
 use crate::shard::counters::{Counters, Latency};
-use crate::shard::errands::Errands;
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, Order, Sent, State, Target};
 use crate::shard::outbox::SEND_WINDOW;
@@ -137,10 +136,6 @@ impl Session {
     /// The bot's user id; `None` before the first READY.
     pub fn user_id(&self) -> Option<u64> {
         self.errands.user_id
-    }
-
-    pub(crate) fn errands(&self) -> &Errands {
-        &self.errands
     }
 
     /// How many commands wait.

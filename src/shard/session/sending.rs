@@ -9,22 +9,22 @@ use crate::shard::outbox::{Completion, Dropped, Outcome};
 
 impl Session {
     /// Who the bot is, as READY said; before [`ready`](Self::ready).
-    pub(crate) fn learn_user(&mut self, user_id: Option<u64>) {
+    pub fn learn_user(&mut self, user_id: Option<u64>) {
         self.errands.user_id = user_id.or(self.errands.user_id);
     }
 
-    /// An event that the errands [watch](Errands::watch) for was delivered.
-    pub(crate) fn observe(&mut self, now: Time, event: &Event<'_>) {
+    /// An event that the session [watches](Self::watches) for was delivered.
+    pub fn observe(&mut self, now: Time, event: &Event<'_>) {
         self.errands.observe(now, event);
         self.send_errands(now);
     }
 
     /// Queues what the errands want sent.
     pub(super) fn send_errands(&mut self, now: Time) {
-        while let Some(command) = self.errands.poll_command() {
+        while let Some((command, completion)) = self.errands.poll_command() {
+            // Full, stopped or not valid: the completion, told or dropped, tells the errand.
             if let Ok(encoded) = command.encode() {
-                // Full or stopped: the errand has a deadline of its own.
-                let _ = self.submit(now, encoded, Completion::none());
+                let _ = self.submit(now, encoded, completion);
             }
         }
     }
