@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod budget;
+mod errands;
 mod faults;
 mod harness;
 mod life;
