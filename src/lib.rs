@@ -239,6 +239,7 @@
 //! | [`decode`] | text to tape to values, in scratch that a core lends | no |
 //! | [`shard`] | the protocol of one shard, and the spine; what all shards share of it | no |
 //! | [`discovery`] | `GET /gateway/bot`: its retries, its answer, the plan of shards | the asking |
+//! | `voice`, `members`, `feed` | the user's end of what a shard waits for: bounded queues | no |
 //! | `trust` | whose certificates are believed | reads the store |
 //! | [`clock`] | what time it is and what is random: arguments, always | no |
 //! | `driver` | threads, pinning, io_uring, [`Engine`], [`Handle`] | all of it |
@@ -269,12 +270,15 @@ pub mod discovery;
 #[cfg(feature = "driver")]
 mod driver;
 mod error;
+mod feed;
+mod members;
 pub mod metrics;
 pub mod model;
 #[doc(hidden)]
 pub mod shard;
 #[cfg(feature = "tls")]
 mod trust;
+mod voice;
 #[doc(hidden)]
 pub mod wire;
 
@@ -291,6 +295,8 @@ pub use driver::{
     Receipt, ShardHandle, StageCounts, Stop, Warning,
 };
 pub use error::{Error, ErrorKind, Fault};
+pub use feed::Elapsed;
+pub use members::MemberChunks;
 pub use metrics::Metrics;
 pub use model::{Event, EventKind, EventSet, OwnedEvent};
 pub use shard::ShardId;
@@ -298,6 +304,13 @@ pub use shard::acks::Ack;
 pub use shard::budget::{BudgetAlarm, BudgetSettings, Forecast, SessionStartLimit, StartLedger};
 pub use shard::close::{Cause, Fatal, LinkEnd};
 pub use shard::counters::Counters as ShardCounters;
+pub use shard::errands::members::{
+    CHUNKS_WAITING_MAX, COLLECTIONS_MAX, CollectMembers, MISSING_LEN_MAX, MembersChunk, MembersEnd,
+    MembersEndCause, MembersNews, SILENCE_TIMEOUT,
+};
+pub use shard::errands::voice::{
+    JOIN_TIMEOUT, JoinVoice, OwnVoiceState, VoiceChange, VoiceConnectInfo, VoiceEnd,
+};
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::identify::IdentifyGate;
 pub use shard::notice::State;
@@ -308,6 +321,7 @@ pub use shard::status::ShardStatus;
 pub use shard::token::Token;
 #[cfg(feature = "tls")]
 pub use trust::Roots;
+pub use voice::{CHANGES_LEN_MAX, VoiceHandoff};
 pub use wire::{Compression, PoolLimits, Proxy, ProxyError, WireError, WireLimits};
 
 /// The machines without sockets and without a clock: for tests, simulations, other drivers.

@@ -115,7 +115,7 @@ impl RequestGuildMembers {
         }
     }
 
-    pub(super) fn check_intents(&self, intents: u64) -> Result<(), CommandError> {
+    pub(crate) fn check_intents(&self, intents: u64) -> Result<(), CommandError> {
         let needs = |wanted: bool, bit: u64, argument, intent| match wanted && intents & bit == 0 {
             true => Err(CommandError::MissingIntent { argument, intent }),
             false => Ok(()),

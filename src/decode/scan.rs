@@ -106,6 +106,11 @@ impl<'t> DataScan<'t> {
 pub(crate) struct Value<'t>(&'t [u8]);
 
 impl<'t> Value<'t> {
+    /// The text, as it stands there.
+    pub(crate) fn raw(self) -> &'t [u8] {
+        self.0
+    }
+
     pub(crate) fn is_null(self) -> bool {
         self.0 == b"null"
     }

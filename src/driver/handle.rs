@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::shard::Shard;
 
 mod commands;
+mod errands;
 
 pub use commands::{CommandReceipts, CommandTally};
 

@@ -16,7 +16,7 @@ pub mod budget;
 pub mod close;
 pub mod counters;
 mod desk;
-pub(crate) mod errands;
+pub mod errands;
 pub mod handler;
 pub mod heartbeat;
 pub mod hosts;
@@ -267,7 +267,7 @@ impl Shard {
         let counters = metrics.kind_mut(kind);
         counters.received += 1;
         counters.text_len += text_len;
-        let errands = session.watch(kind, desk.payload.text());
+        let errands = session.watches(kind, desk.payload.text());
         let decoded = match delivery {
             _ if kind == EventKind::Ready => self.ready(delivered, delivery, desk),
             Delivery::Skip => {

@@ -32,6 +32,7 @@ use crate::shard::outbox::Outbox;
 use crate::shard::settings::SessionSettings;
 
 mod dial;
+mod errand;
 mod guards;
 mod life;
 mod pull;
@@ -131,6 +132,7 @@ pub const NOTICES_LEN_MAX: usize = 16;
 impl Session {
     /// A session that has not started. The seed decides every jitter.
     pub fn new(shard: ShardId, settings: Arc<SessionSettings>, guards: Guards, seed: u64) -> Self {
+        let errands = Errands::new(shard, settings.intents);
         Self {
             shard,
             settings,
@@ -168,7 +170,7 @@ impl Session {
             stalled: false,
             replayed: 0,
             latest_replayed: false,
-            errands: Errands::default(),
+            errands,
             acks: Acks::default(),
             heartbeat: Heartbeat::default(),
             outbox: Outbox::default(),
@@ -329,6 +331,8 @@ impl Session {
         self.outbox.new_session();
         self.up(now);
         self.notice(Notice::Ready { session_id: session_id.into() });
+        self.errands.session_began();
+        self.send_errands(now);
     }
 
     /// READY named no guild; after [`ready`](Self::ready).
@@ -349,6 +353,8 @@ impl Session {
         self.outbox.resumed(self.lost_link_at);
         self.up(now);
         self.notice(Notice::Resumed { replayed });
+        self.errands.session_resumed();
+        self.send_errands(now);
     }
 
     /// A deadline has passed. The driver reaps this link's completions first.

@@ -4,6 +4,7 @@ mod acks;
 mod bad_input;
 mod budget;
 mod commands;
+mod errands;
 mod faults;
 mod harness;
 mod life;

@@ -7,6 +7,7 @@
 mod admission;
 mod budget;
 mod commands;
+mod errands;
 mod fleet;
 mod gateway;
 mod heartbeat;
@@ -14,7 +15,9 @@ mod identify;
 mod life;
 mod limits;
 mod member_requests;
+mod members;
 mod processes;
 mod storm;
 mod table;
+mod voice;
 mod world;

@@ -6,7 +6,6 @@ use super::{NOTICES_LEN_MAX, Place, Session};
 use crate::clock::Time;
 use crate::command::Presence;
 use crate::shard::counters::{Counters, Latency};
-use crate::shard::errands::Errands;
 use crate::shard::id::ShardId;
 use crate::shard::notice::{Notice, Order, Sent, State, Target};
 use crate::shard::outbox::SEND_WINDOW;
@@ -155,10 +154,6 @@ impl Session {
     /// The bot's user id; `None` before the first READY.
     pub fn user_id(&self) -> Option<u64> {
         self.errands.user_id
-    }
-
-    pub(crate) fn errands(&self) -> &Errands {
-        &self.errands
     }
 
     /// The presence that is set: by the last command, sent or waiting, or that of IDENTIFY.

@@ -4,44 +4,40 @@ use super::{Place, Session};
 use crate::clock::Time;
 use crate::command::{Kind, Outgoing, Prepared, Rules};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Event, EventKind, RateLimited};
+use crate::model::{Event, EventKind};
 use crate::shard::notice::{Notice, Sent, State};
 use crate::shard::outbox::Terms;
 use crate::shard::receipt::{CommandReceipt, Over, Ticket, ticket};
 
 impl Session {
     /// Who the bot is, as READY said; before [`ready`](Self::ready).
-    pub(crate) fn learn_user(&mut self, user_id: Option<u64>) {
+    pub fn learn_user(&mut self, user_id: Option<u64>) {
         self.errands.user_id = user_id.or(self.errands.user_id);
     }
 
-    /// Whether a dispatch is to be read for the session's own sake, whatever the handler wants.
-    pub(crate) fn watch(&self, kind: EventKind, text: &[u8]) -> bool {
-        self.errands().watch(kind, text)
+    /// Whether a dispatch, whose payload's text this is, is to be parsed for
+    /// [`observe`](Self::observe), whatever the handler wants of it.
+    pub fn watches(&self, kind: EventKind, text: &[u8]) -> bool {
+        self.errands.watch(kind, text)
             || (kind == EventKind::RateLimited && self.outbox.is_watching())
     }
 
-    /// An event that the session [watches](Self::watch) for was delivered.
-    pub(crate) fn observe(&mut self, now: Time, event: &Event<'_>) {
+    /// An event that the session [watches](Self::watches) for was delivered.
+    pub fn observe(&mut self, now: Time, event: &Event<'_>) {
         if let Event::RateLimited(event) = event {
-            self.rate_limited(now, event);
+            self.outbox.rate_limited(now, event);
         }
         self.errands.observe(now, event);
         self.send_errands(now);
     }
 
-    /// RATE_LIMITED, after its [`dispatch`](Self::dispatch): a request of this session was refused.
-    pub fn rate_limited(&mut self, now: Time, event: &RateLimited<'_>) {
-        self.outbox.rate_limited(now, event);
-    }
-
     /// Queues what the errands want sent.
     pub(super) fn send_errands(&mut self, now: Time) {
-        while let Some(command) = self.errands.poll_command() {
-            let rules = Rules { intents: self.settings.intents, shard: None };
+        let rules = Rules { intents: self.settings.intents, shard: None };
+        while let Some((command, ticket)) = self.errands.poll_command() {
+            // Full, stopped or not valid: the ticket, told or dropped, tells the errand.
             if let Ok(prepared) = Outgoing::from(command).prepare(&rules) {
-                // Full or stopped: the errand has a deadline of its own.
-                let _ = self.submit(now, prepared, Ticket::none());
+                let _ = self.submit(now, prepared, ticket);
             }
         }
     }
@@ -63,6 +59,7 @@ impl Session {
         let prepared = command.into().prepare(&rules)?;
         let (ticket, receipt) = ticket();
         self.submit(now, prepared, ticket)?;
+        self.send_errands(now); // It may have taken the place of one of theirs.
         Ok(receipt)
     }
 

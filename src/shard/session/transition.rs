@@ -166,6 +166,7 @@ impl Session {
         self.settle_dial(now, DialEnd::Ended);
         self.heartbeat.end();
         self.outbox.retire();
+        self.errands.retire();
         self.handshake = false;
         self.retiring = true;
         self.going_down = false;

@@ -15,6 +15,7 @@ use crate::session::{Session, Source, Stored};
 use crate::stats::{Cpu, Stats};
 use crate::traffic::schedule::{Pace, Schedule};
 use crate::traffic::{self, Traffic, big_guild_parts, guild_id_of_shard};
+use crate::voice::Voice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -85,6 +86,7 @@ pub(crate) struct Core {
     pub(crate) token_revoked: bool,
     /// Last whole-guild member request by guild.
     pub(crate) member_requests: BTreeMap<u64, u64>,
+    pub(crate) voice: Voice,
     /// When traffic started (ns since base).
     pub(crate) start_ns: Option<u64>,
     /// The moment of the start is fixed and its timer set.
@@ -158,6 +160,7 @@ impl Core {
             accepted_in: (0, 0),
             token_revoked: false,
             member_requests: BTreeMap::new(),
+            voice: Voice::default(),
             start_ns: None,
             start_asked: false,
             started: false,
@@ -430,6 +433,7 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(slot).and_then(Option::take) {
             self.by_id.remove(&session.id);
             self.lose_cut(session.uid);
+            self.voice.end_session(session.uid);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::payload::Wrote;
 use crate::protocol::INVALID_SESSION;
 use crate::session::Source;
 use crate::traffic::{Rng, write_envelope};
+use crate::voice;
 
 /// Arms the faults that need no shard: at the upgrade.
 pub(crate) fn arm_at_upgrade(core: &mut Core, conn: &mut Conn) {
@@ -52,6 +53,7 @@ pub(crate) fn fire(core: &mut Core, conn: &mut Conn, moment: When) -> bool {
             Action::WithholdAcks
                 | Action::Frame(_)
                 | Action::Gap(_)
+                | Action::Voice(_)
                 | Action::Tls(TlsFault::KeyUpdate | TlsFault::Garbage)
         );
         replaced |= !beside;
@@ -112,6 +114,7 @@ pub(crate) fn commit(core: &mut Core, conn: &mut Conn, action: &Action) {
                 session.number(Source::Gap, *count);
             }
         }
+        Action::Voice(fault) => voice::commit(core, conn.session, *fault),
         Action::Frame(framing) => conn.codec.framing = *framing,
         Action::Tls(fault) => {
             // Without TLS the half of a frame would be a fault of another kind.

@@ -2,6 +2,7 @@
 //! the program's `--fault` reads; committed by the gateway's protocol and pump.
 
 use crate::config::Framing;
+use crate::voice::VoiceFault;
 use serde::Deserialize;
 
 /// A fault: on which connections, when, and what happens. In JSON:
@@ -114,6 +115,8 @@ pub enum Action {
     Frame(Framing),
     /// Something in the records of TLS; nothing on a plain connection.
     Tls(TlsFault),
+    /// Something happens to the bot in voice.
+    Voice(VoiceFault),
 }
 
 /// What can happen in the records of TLS.

@@ -51,6 +51,7 @@ mod timers;
 mod tls;
 mod token;
 pub mod traffic;
+mod voice;
 mod zstd;
 
 pub use config::{
@@ -64,6 +65,7 @@ pub use outage::{Cut, Host, Incident, IncidentAction, Moment, Outage};
 pub use stats::{CutStats, ShardStats, Stats};
 pub use tls::{Certificate, TlsConfig, TlsVersions};
 pub use token::Token;
+pub use voice::VoiceFault;
 
 use std::io;
 use std::sync::mpsc::channel;

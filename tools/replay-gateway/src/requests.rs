@@ -1,10 +1,10 @@
-//! Commands of an identified client and their answers: presence, voice, members, soundboard,
-//! channel info (protocol.md, sections 9 to 11). No sockets.
+//! Commands of an identified client and their answers: presence, members, soundboard, channel info
+//! (protocol.md, sections 9 to 11); voice is `voice`'s. No sockets.
 
 use crate::conn::Conn;
 use crate::core::Core;
-use crate::protocol::bot_id;
-use crate::traffic::{Rng, key, write_member};
+use crate::traffic::{Rng, write_member};
+use crate::voice;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 pub(crate) fn answer(core: &mut Core, conn: &mut Conn, slot: usize, op: u64, d: &Value) {
     let understood = match op {
         3 => d.get("status").is_some_and(Value::is_string),
-        4 => voice_state(core, slot, d),
+        4 => voice::update(core, slot, d),
         8 => members(core, slot, d),
         31 => soundboard_sounds(core, slot, d),
         _ => channel_info(core, slot, d),
@@ -20,35 +20,6 @@ pub(crate) fn answer(core: &mut Core, conn: &mut Conn, slot: usize, op: u64, d: 
     if !understood {
         conn.close(4001, "Unknown opcode or invalid payload for it.");
     }
-}
-
-fn voice_state(core: &mut Core, slot: usize, d: &Value) -> bool {
-    let Some(guild_id) = snowflake(d.get("guild_id")) else { return false };
-    let channel_id = match d.get("channel_id") {
-        Some(Value::Null) => Value::Null,
-        other => match snowflake(other) {
-            Some(id) => Value::from(id.to_string()),
-            None => return false,
-        },
-    };
-    let joins = !channel_id.is_null();
-    let flag = |name| d.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let state = json!({
-        "guild_id": guild_id.to_string(), "channel_id": channel_id, "user_id": bot_id(),
-        "session_id": format!("{:032x}", key(guild_id, 0x7673, 0)), "deaf": false, "mute": false,
-        "self_deaf": flag("self_deaf"), "self_mute": flag("self_mute"), "self_video": false,
-        "suppress": false, "request_to_speak_timestamp": null
-    });
-    core.number_stored(slot, "VOICE_STATE_UPDATE", state.to_string());
-    if joins {
-        let server = json!({
-            "token": format!("{:016x}", key(guild_id, 0x7674, 0)),
-            "guild_id": guild_id.to_string(),
-            "endpoint": "voice.example.com:443"
-        });
-        core.number_stored(slot, "VOICE_SERVER_UPDATE", server.to_string());
-    }
-    true
 }
 
 fn members(core: &mut Core, slot: usize, d: &Value) -> bool {
@@ -169,7 +140,7 @@ fn channel_info(core: &mut Core, slot: usize, d: &Value) -> bool {
 }
 
 /// A snowflake, as a string of digits or a number.
-fn snowflake(value: Option<&Value>) -> Option<u64> {
+pub(crate) fn snowflake(value: Option<&Value>) -> Option<u64> {
     match value? {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),

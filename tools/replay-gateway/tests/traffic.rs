@@ -7,8 +7,8 @@ use common::{ALL, Client, Got, TOKEN};
 use replay_gateway::ledger::{self, Record, Report, compare};
 use replay_gateway::traffic::schedule::{Pace, Schedule};
 use replay_gateway::{
-    Builder, Canary, CanaryKind, CaptureConfig, Gateway, GatewayHandle, LedgerTo, Start, Target,
-    TrafficConfig,
+    Action, Builder, Canary, CanaryKind, CaptureConfig, Gateway, GatewayHandle, LedgerTo, Start,
+    Target, TrafficConfig, VoiceFault,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -342,7 +342,7 @@ fn whole_guild_requests_bring_chunks_of_a_thousand_and_then_a_rate_limit() {
 }
 
 #[test]
-fn a_voice_request_brings_the_state_and_the_server() {
+fn a_voice_request_is_answered_as_discord_does_and_faults_happen_to_the_bot() {
     let gateway = Gateway::builder().spawn().expect("spawn");
     let mut client = Client::plain(&gateway.url());
     client.login([0, 1], ALL);
@@ -356,7 +356,30 @@ fn a_voice_request_brings_the_state_and_the_server() {
         (&state["t"], &state["d"]["self_mute"]),
         (&json!("VOICE_STATE_UPDATE"), &json!(true))
     );
+    let server = client.payload();
+    assert_eq!(server["t"], "VOICE_SERVER_UPDATE");
+    let (guild, channel) = (41771983423143937, 127121515262115840);
+    let voice = |fault| gateway.act(Target::All, Action::Voice(fault));
+    voice(VoiceFault::ServerChange(guild));
+    let changed = client.payload();
+    assert_ne!(changed["d"]["token"], server["d"]["token"]);
+    voice(VoiceFault::Move { guild, channel: 5 });
+    assert_eq!(client.payload()["d"]["channel_id"], "5");
     assert_eq!(client.payload()["t"], "VOICE_SERVER_UPDATE");
+    voice(VoiceFault::ServerFirst(true));
+    voice(VoiceFault::Endpointless(true));
+    voice(VoiceFault::Move { guild, channel });
+    assert_eq!(client.payload()["d"]["endpoint"], json!(null));
+    assert_eq!(client.payload()["d"]["channel_id"], channel.to_string());
+    // Where it is already: the state, no server.
+    client.send(&json!({ "op": 4, "d": {
+        "guild_id": "41771983423143937", "channel_id": "127121515262115840",
+        "self_mute": false, "self_deaf": true
+    } }));
+    assert_eq!(client.payload()["d"]["self_deaf"], json!(true));
+    // A full channel answers nothing; the leave that follows does.
+    voice(VoiceFault::Full(7));
+    client.send(&json!({ "op": 4, "d": { "guild_id": "41771983423143937", "channel_id": "7" } }));
     client.send(&json!({ "op": 4, "d": {
         "guild_id": "41771983423143937", "channel_id": null, "self_mute": true, "self_deaf": false
     } }));
