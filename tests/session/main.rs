@@ -13,6 +13,7 @@ mod heartbeat;
 mod identify;
 mod limits;
 mod members;
+mod pledges;
 mod processes;
 mod storm;
 mod table;
