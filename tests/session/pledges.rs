@@ -85,7 +85,7 @@ impl Run {
             let was_sent = matches!(given.receipt.status(), CommandStatus::Sent { .. });
             (given.guild.is_some() && was_sent && *number % 16 == 0).then_some(*number)
         };
-        let stubborn = self.given.iter().rev().take(500).filter_map(is_stubborn).last();
+        let stubborn = self.given.range(self.next.saturating_sub(500)..).find_map(is_stubborn);
         let of_late = self.next.saturating_sub(1 + self.below(20));
         let number = stubborn.filter(|_| self.below(2) == 0).unwrap_or(of_late);
         let Some(guild) = self.given.get(&number).and_then(|given| given.guild) else { return };
