@@ -134,10 +134,12 @@
 //! is counted and raised, never fatal. No message of ours quotes a payload. (With
 //! `panic = "abort"` there is nothing to catch: the process ends.)
 //!
-//! **Commands.** [`Context::send`] queues in the shard itself; [`Handle::send`] validates on the
-//! caller's thread, queues, and gives a receipt that resolves when the bytes are written. See
-//! [`command`]. At most 4096 bytes; 120 payloads per 60 s and shard, of which heartbeats keep
-//! theirs; what exceeds that waits in a bounded outbox, also over reconnects.
+//! **Commands.** [`Context::send`] queues in the shard itself, [`Handle::send`] from any thread.
+//! Both check first, and give a [`CommandReceipt`] that resolves when the bytes are written or
+//! never will be. See [`command`]. 120 payloads per 60 s and shard, of which heartbeats keep
+//! theirs; what exceeds that waits in a bounded outbox, by priority, also over reconnects. A
+//! presence is remembered and goes with each IDENTIFY; `docs/commands.md` of the repository has
+//! every rule.
 //!
 //! **Limits.** Every queue, buffer and loop has a bound, and each bound a name in [`Limits`]:
 //!

@@ -4,8 +4,10 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
-use shardring::{Compression, Delivery, EventKind, Interest};
+use shardring::command::UpdateVoiceState;
+use shardring::{Compression, Context, Delivery, Event, EventKind, Handler, Interest};
 use support::{Counting, Line, payloads};
 
 struct CountingAllocator;
@@ -83,6 +85,44 @@ fn raw_text_allocates_nothing_after_warm_up() {
     let (allocations, events) =
         allocations_per_run(Compression::ZlibStream, Interest::all(Delivery::Raw));
     assert_eq!((allocations, events), (0, COUNTED));
+}
+
+/// Sends a command at each event, and keeps what the dearest of the later ones took.
+#[derive(Default)]
+struct Sender {
+    sends: u64,
+    allocations_max: u64,
+}
+
+impl Handler for Sender {
+    fn on_event(&mut self, cx: &mut Context<'_>, _: Event<'_>) {
+        let before = ALLOCATIONS.with(Cell::get);
+        let receipt = cx.send(UpdateVoiceState::join(1u64, 2u64));
+        let took = ALLOCATIONS.with(Cell::get) - before;
+        assert!(receipt.is_ok());
+        self.sends += 1;
+        if self.sends > 100 {
+            self.allocations_max = self.allocations_max.max(took);
+        }
+    }
+}
+
+#[test]
+fn a_command_takes_three_allocations_its_text_and_its_receipt() {
+    let interest = Interest::typed([EventKind::TypingStart]);
+    let mut line = Line::new(Compression::None, interest, Sender::default);
+    line.log_in();
+    for number in 2..1_000u64 {
+        line.say(&format!(
+            r#"{{"op":0,"t":"TYPING_START","s":{number},"d":{{"channel_id":"1","user_id":"2","timestamp":3}}}}"#
+        ));
+        line.heard();
+        line.pass(Duration::from_secs(1));
+    }
+    let sender = line.desk.handler();
+    assert!(sender.sends > 900, "{}", sender.sends);
+    // The text, grown once to its exact length, and what receipt and shard share.
+    assert!((1..=3).contains(&sender.allocations_max), "{}", sender.allocations_max);
 }
 
 #[test]

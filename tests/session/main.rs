@@ -16,6 +16,7 @@ mod life;
 mod limits;
 mod member_requests;
 mod members;
+mod pledges;
 mod processes;
 mod storm;
 mod table;

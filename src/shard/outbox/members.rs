@@ -124,8 +124,12 @@ impl Requests {
     }
 
     /// Those that are to be sent again: when, and their turns.
-    pub(super) fn again(&self) -> impl Iterator<Item = (Time, Turn, Key)> + '_ {
-        self.kept.iter().filter_map(|kept| match kept.stage {
+    pub(super) fn again(&self, now: Time) -> impl Iterator<Item = (Time, Turn, Key)> + '_ {
+        self.kept.iter().filter_map(move |kept| match kept.stage {
+            // Another of this guild may have gone meanwhile.
+            Stage::Again(at) if kept.asked.is_whole => {
+                Some((at.max(self.whole_at(kept.asked.guild_id, now)), kept.turn, kept.key))
+            }
             Stage::Again(at) => Some((at, kept.turn, kept.key)),
             _ => None,
         })

@@ -27,16 +27,28 @@ pub(super) struct PresenceSlot {
     /// When the last ones left, oldest first.
     sent_at: Vec<Time>,
     /// Goes with the IDENTIFY that was handed out.
-    identify: Option<Ticket>,
+    identify: Option<Waiting>,
 }
 
+/// A change that is not known to be written.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     ticket: Ticket,
     turn: Turn,
-    /// What was set before; taken back, that is set again. Not known of one that had been handed
-    /// out.
+    /// What was set before; taken back, that is set again. `None`: what is set now stays.
     before: Option<Option<Presence>>,
+}
+
+impl Waiting {
+    /// It was written.
+    pub(super) fn sent(self, at: Time) {
+        self.ticket.sent(at);
+    }
+
+    /// Nobody will know.
+    pub(super) fn lost(self) {
+        self.ticket.end(Over::Unknown);
+    }
 }
 
 impl PresenceSlot {
@@ -123,59 +135,58 @@ impl PresenceSlot {
     }
 
     /// Hands out what waits; `None` if it was cancelled.
-    pub(super) fn pull(&mut self, now: Time) -> Option<(&Presence, Ticket)> {
-        self.sweep();
-        let waiting = self.waiting.take()?;
-        if !waiting.ticket.fly() {
-            // Cancelled in between.
-            self.wanted = waiting.before.unwrap_or_else(|| self.wanted.take());
-            return None;
-        }
+    pub(super) fn pull(&mut self, now: Time) -> Option<(&Presence, Waiting)> {
+        let waiting = self.fly()?;
         self.record(now);
-        self.wanted.as_ref().map(|wanted| (wanted, waiting.ticket))
+        self.wanted.as_ref().map(|wanted| (wanted, waiting))
     }
 
     /// IDENTIFY is handed out, with what is set.
     pub(super) fn identify(&mut self) {
-        self.sweep();
-        if let Some(waiting) = self.waiting.take() {
-            match waiting.ticket.fly() {
-                true => self.identify = Some(waiting.ticket),
-                false => {
-                    self.wanted = waiting.before.unwrap_or_else(|| self.wanted.take());
-                }
-            }
+        self.identify = self.fly();
+    }
+
+    fn fly(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.take()?;
+        if waiting.ticket.fly() {
+            return Some(waiting);
         }
+        if let Some(before) = waiting.before {
+            self.wanted = before;
+        }
+        None
     }
 
     /// That IDENTIFY was written.
     pub(super) fn identified(&mut self, now: Time) {
-        if let Some(ticket) = self.identify.take() {
-            ticket.sent(now);
+        if let Some(waiting) = self.identify.take() {
+            waiting.sent(now);
         }
     }
 
-    /// The connection ended. What was handed out and is not known to be written waits again.
-    pub(super) fn link_ended(&mut self, turn: Turn) {
-        if let Some(ticket) = self.identify.take() {
-            self.put_back(ticket, turn);
+    /// The connection ended before the IDENTIFY was known to be written.
+    pub(super) fn link_ended(&mut self) {
+        if let Some(waiting) = self.identify.take() {
+            self.put_back(waiting);
         }
     }
 
-    pub(super) fn put_back(&mut self, ticket: Ticket, turn: Turn) {
+    /// What was handed out and is not known to be written waits again.
+    pub(super) fn put_back(&mut self, waiting: Waiting) {
         if self.waiting.is_some() {
-            return ticket.end(Over::Superseded);
+            return waiting.ticket.end(Over::Superseded);
         }
-        ticket.land();
-        self.waiting = Some(Waiting { ticket, turn, before: None });
+        waiting.ticket.land();
+        self.waiting = Some(waiting);
     }
 
     /// The session goes on after a connection that was lost then: what may not have arrived is
     /// sent again, unless a newer one waits.
     pub(super) fn resumed(&mut self, lost_at: Option<Time>, turn: Turn) {
         let Some((lost_at, last)) = lost_at.zip(self.sent_at.last()) else { return };
-        if self.waiting.is_none() && lost_at.since(*last) < PRESENCE_DOUBT {
-            self.put_back(Ticket::none(), turn);
+        let in_doubt = self.wanted.is_some() && lost_at.since(*last) < PRESENCE_DOUBT;
+        if self.waiting.is_none() && in_doubt {
+            self.waiting = Some(Waiting { ticket: Ticket::none(), turn, before: None });
         }
     }
 

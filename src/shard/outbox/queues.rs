@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::members::{Key, Requests};
-use super::presence::PresenceSlot;
+use super::presence::{PresenceSlot, Waiting};
 use super::{BEATS_MAX, SENDS_MAX};
 use crate::clock::Time;
 use crate::command::{Encoded, Priority, UpdatePresence, What};
@@ -60,7 +60,7 @@ struct Entry {
 
 #[derive(Debug)]
 enum Flight {
-    Presence(Ticket),
+    Presence(Waiting),
     VoiceState(GuildId, Entry),
     Members(Key),
     Plain(Ticket),
@@ -160,7 +160,8 @@ impl Queues {
         let waiting = self.waiting.iter().enumerate();
         let waiting = waiting
             .map(move |(at, entry)| (self.free_at(entry, now), entry.turn, Pick::Waiting(at)));
-        let again = self.members.again().map(|(at, turn, key)| (Some(at), turn, Pick::Again(key)));
+        let again =
+            self.members.again(now).map(|(at, turn, key)| (Some(at), turn, Pick::Again(key)));
         presence.into_iter().chain(waiting).chain(again)
     }
 
@@ -209,11 +210,11 @@ impl Queues {
     }
 
     fn pull_presence(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        let Some((presence, ticket)) = self.presence.pull(now) else { return false };
+        let Some((presence, waiting)) = self.presence.pull(now) else { return false };
         out.extend_from_slice(br#"{"op":3,"d":"#);
         presence.write(out);
         out.push(b'}');
-        self.in_flight.push_back(Flight::Presence(ticket));
+        self.in_flight.push_back(Flight::Presence(waiting));
         true
     }
 
@@ -243,7 +244,8 @@ impl Queues {
     /// The oldest command on the way was written.
     pub(super) fn written(&mut self, now: Time) {
         match self.in_flight.pop_front() {
-            Some(Flight::Presence(ticket) | Flight::Plain(ticket)) => ticket.sent(now),
+            Some(Flight::Presence(waiting)) => waiting.sent(now),
+            Some(Flight::Plain(ticket)) => ticket.sent(now),
             Some(Flight::VoiceState(_, entry)) => entry.ticket.sent(now),
             Some(Flight::Members(key)) => self.members.written(key, now),
             None => {}
@@ -257,11 +259,10 @@ impl Queues {
     /// so that an older one finds who supersedes it.
     pub(super) fn link_ended(&mut self, len_max: usize) {
         self.beats_ended();
-        let again = Turn { priority: Priority::Normal, number: 0, expires_at: None };
-        self.presence.link_ended(again);
+        self.presence.link_ended();
         for flight in std::mem::take(&mut self.in_flight).into_iter().rev() {
             match flight {
-                Flight::Presence(ticket) => self.presence.put_back(ticket, again),
+                Flight::Presence(waiting) => self.presence.put_back(waiting),
                 Flight::VoiceState(guild_id, entry) => {
                     if self.voice_of(guild_id).is_some() {
                         entry.ticket.end(Over::Superseded);
@@ -284,7 +285,8 @@ impl Queues {
         self.beats_ended();
         for flight in std::mem::take(&mut self.in_flight) {
             match flight {
-                Flight::Presence(ticket) | Flight::Plain(ticket) => ticket.end(Over::Unknown),
+                Flight::Presence(waiting) => waiting.lost(),
+                Flight::Plain(ticket) => ticket.end(Over::Unknown),
                 Flight::VoiceState(_, entry) => entry.ticket.end(Over::Unknown),
                 Flight::Members(key) => self.members.lost(key),
             }
@@ -306,7 +308,7 @@ impl Queues {
 
     /// Has everything looked at again as soon as that is possible.
     pub(super) fn replan(&mut self) {
-        self.due = Some(Time::ZERO);
+        (self.due, self.expiry) = (Some(Time::ZERO), Some(Time::ZERO));
     }
 
     /// Ends what waits beyond its deadline.
