@@ -29,11 +29,10 @@ fn main() -> Result<(), Error> {
     let [guild, channel] = ids();
     // Without GUILD_VOICE_STATES a join is refused; with GUILDS the bot's own state is known from
     // the start, and after a new session.
-    let config =
-        at_gateway(Config::builder(token, Intents::GUILDS | Intents::GUILD_VOICE_STATES))
-            .interest(Interest::typed([]))
-            .shards(Shards::all(1))
-            .build()?;
+    let config = at_gateway(Config::builder(token, Intents::GUILDS | Intents::GUILD_VOICE_STATES))
+        .interest(Interest::typed([]))
+        .shards(Shards::all(1))
+        .build()?;
     let engine = Engine::start(config, |_core| Ok(Bot))?;
     let handle = engine.handle();
     handle.ready().wait()?;

@@ -358,7 +358,7 @@ impl Session {
         if self.phase_at.is_some_and(|at| at <= now) {
             self.expire_phase(now);
         }
-        self.errands.expire(now);
+        self.errands.expire(now, self.unread);
         self.send_errands(now);
         if self.state == State::Active {
             let beats = self.beats();
