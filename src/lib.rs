@@ -141,6 +141,12 @@
 //! presence is remembered and goes with each IDENTIFY; `docs/commands.md` of the repository has
 //! every rule.
 //!
+//! **Voice and members.** [`Handle::join_voice`] gives what a voice client needs to connect, and
+//! then every reason to connect anew ([`VoiceHandoff`]); [`Handle::collect_members`] gives the chunks
+//! of a member request, their progress and what is missing ([`MemberChunks`]). Both work from a
+//! [`Context`] too, whatever the handler's interest is, and survive a resume. `docs/voice.md` of the
+//! repository has the sequence, and what bites.
+//!
 //! **Limits.** Every queue, buffer and loop has a bound, and each bound a name in [`Limits`]:
 //!
 //! ```
@@ -254,7 +260,8 @@
 //!
 //! `README.md` has the machine's limits (kernel, seccomp, rlimits), the replay gateway, the load
 //! test and the figures; `examples/` has whole programs: `hello`, `presence`, `forward`, `sink`,
-//! `metrics`, `openmetrics`, `twilight`.
+//! `metrics`, `openmetrics`, `twilight`, `voice`, `members`, and `songbird`, which hands voice to
+//! its driver.
 //! The protocol is Discord's: <https://discord.com/developers/docs/events/gateway>.
 
 #![warn(missing_debug_implementations)]

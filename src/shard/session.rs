@@ -371,7 +371,7 @@ impl Session {
             self.expire_phase(now);
         }
         self.outbox.expire(now);
-        self.errands.expire(now);
+        self.errands.expire(now, self.unread);
         self.send_errands(now);
         self.tell_limited(now);
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use replay_gateway::{Action, Cut, GatewayHandle, Target, VoiceFault};
 use shardring::command::RequestGuildMembers;
 use shardring::{
-    CollectMembers, Config, Context, Engine, ErrorKind, Event, EventKind, Handler, Intents,
-    Interest, JoinVoice, Link, MembersEndCause, MembersNews, Shards, Stop, Token, VoiceChange,
-    VoiceConnectInfo, VoiceEnd, VoiceHandoff,
+    CollectMembers, Config, Context, Delivery, Engine, ErrorKind, Event, EventKind, Handler,
+    Intents, Interest, JoinVoice, Link, MembersEndCause, MembersNews, Shards, Stop, Token,
+    VoiceChange, VoiceConnectInfo, VoiceEnd, VoiceHandoff,
 };
 
 use crate::harness::{Run, TOKEN, config, gateway};
@@ -105,7 +105,9 @@ fn a_full_channel_times_out_and_a_forced_disconnect_is_told() {
 
 #[test]
 fn voice_survives_a_resume_and_a_new_session_says_that_it_did_not() {
-    let run = run();
+    // As text: the handler sees it before it is parsed for the shard.
+    let run = Run::start(gateway(4), |config| config.interest(Interest::all(Delivery::Raw)));
+    run.engine.handle().ready().wait().unwrap();
     let mut call = join(&run);
     call.connected_wait().unwrap();
     run.gateway.cut(2..=2, Cut::Reset);
@@ -120,6 +122,8 @@ fn voice_survives_a_resume_and_a_new_session_says_that_it_did_not() {
     call.connected_wait().unwrap();
     run.gateway.act(Target::Shard(2), Action::InvalidSession(false));
     assert_eq!(next(&mut call), VoiceChange::Ended(VoiceEnd::SessionLost));
+    assert!(run.log().events.iter().any(|(_, name)| name == "VOICE_SERVER_UPDATE"));
+    assert_eq!(run.log().undecoded, 0);
     run.stop().unwrap();
 }
 

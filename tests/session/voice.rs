@@ -129,6 +129,18 @@ fn a_full_channel_says_nothing_so_that_the_join_times_out_and_leaves() {
 }
 
 #[test]
+fn time_in_which_nobody_reads_is_not_held_against_discord() {
+    let mut world = in_voice();
+    let (result, told) = try_join(&mut world, GUILD, JoinVoice::default().timeout(s(3)));
+    result.unwrap();
+    world.block(s(5));
+    world.run(ms(2_999));
+    assert!(told.take().is_empty(), "three seconds more");
+    world.run(ms(1));
+    assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::TimedOut { was_sent: true }));
+}
+
+#[test]
 fn without_an_endpoint_the_next_server_is_waited_for() {
     let mut world = in_voice();
     let told = join(&mut world);

@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::voice::{GUILDS_MAX, JoinVoice, OwnVoiceState, VoiceChange, VoiceConnectInfo, VoiceEnd};
-use super::{ErrandError, Out, Outlet, Posted, Taken};
+use super::{ErrandError, Out, Outlet, Patience, Posted, Taken};
 use crate::clock::Time;
 use crate::command::UpdateVoiceState;
 use crate::model::{
@@ -54,7 +55,7 @@ struct Call {
     /// The half from VOICE_SERVER_UPDATE, until it is handed on.
     server: Option<Server>,
     /// Only while joining.
-    deadline: Option<Time>,
+    patience: Option<Patience>,
     posted: Posted,
     /// A new session (or an outage's end) must yet show that the bot is still there.
     is_unconfirmed: bool,
@@ -96,12 +97,12 @@ impl Voice {
 
     pub(super) fn join(
         &mut self,
-        now: Time,
         join: Join,
+        patience: Patience,
         outlet: Box<dyn Outlet<VoiceChange>>,
         out: &mut Out,
     ) -> Result<(), ErrandError> {
-        let Join { guild_id, channel_id, options } = join;
+        let Join { guild_id, channel_id, .. } = join;
         if self.calls.len() >= GUILDS_MAX && !self.calls.contains_key(&guild_id) {
             return Err(ErrandError::TooMany { len_max: GUILDS_MAX });
         }
@@ -114,7 +115,7 @@ impl Voice {
             stage: if is_there { Stage::Leaving } else { Stage::Joining },
             session_id: None,
             server: None,
-            deadline: Some(now + options.timeout),
+            patience: Some(patience),
             posted: Posted::default(),
             is_unconfirmed: false,
             outlet,
@@ -228,14 +229,24 @@ impl Voice {
         }
     }
 
-    pub(super) fn expire(&mut self, now: Time, out: &mut Out) {
-        let is_due = |call: &Call| call.deadline.is_some_and(|deadline| deadline <= now);
-        while let Some((&key, call)) = self.calls.iter().find(|(_, call)| is_due(call)) {
-            let was_sent = call.stage == Stage::Leaving || !call.posted.is_waiting();
-            self.end(key, VoiceEnd::TimedOut { was_sent });
+    pub(super) fn expire(&mut self, now: Time, unread: Duration, out: &mut Out) {
+        if self.soonest.is_none_or(|soonest| now < soonest) {
+            return;
+        }
+        let mut over = Vec::new();
+        for (key, call) in &mut self.calls {
+            let is_over = |patience: &mut Patience| patience.is_over(now, unread);
+            if call.patience.as_mut().is_some_and(is_over) {
+                let was_sent = call.stage == Stage::Leaving || !call.posted.is_waiting();
+                over.push((*key, VoiceEnd::TimedOut { was_sent }));
+            }
+        }
+        for (key, end) in over {
+            self.end(key, end);
             // What comes too late shall not leave the bot where nobody serves it.
             out.push_untold(UpdateVoiceState::leave(key));
         }
+        self.rearm();
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
@@ -244,7 +255,8 @@ impl Voice {
 
     /// After anything that may have changed a deadline.
     fn rearm(&mut self) {
-        self.soonest = self.calls.values().filter_map(|call| call.deadline).min();
+        let deadlines = self.calls.values().filter_map(|call| call.patience);
+        self.soonest = deadlines.map(|patience| patience.deadline).min();
     }
 
     /// Ends the joins whose command was dropped.
@@ -335,7 +347,7 @@ impl Call {
         let session_id = session_id.clone();
         let Some(Server { token, endpoint }) = self.server.take() else { return Taken::Yes };
         self.stage = Stage::Connected;
-        self.deadline = None;
+        self.patience = None;
         self.outlet.give(VoiceChange::Connect(VoiceConnectInfo {
             endpoint,
             token,

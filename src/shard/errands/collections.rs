@@ -13,7 +13,7 @@ use super::members::{
     CHUNK_COUNT_MAX, COLLECTIONS_MAX, CollectMembers, MISSING_LEN_MAX, MembersChunk, MembersEnd,
     MembersEndCause, MembersNews, RETRY_AFTER_MAX,
 };
-use super::{ErrandError, Out, Outlet, Posted, Taken};
+use super::{ErrandError, Out, Outlet, Patience, Posted, Taken};
 use crate::clock::Time;
 use crate::command::{Command, RequestGuildMembers};
 use crate::model::{Event, GuildMembersChunk, RateLimited, RateLimitedMeta};
@@ -26,8 +26,7 @@ pub(super) struct Collections {
 
 struct Collection {
     request: RequestGuildMembers,
-    timeout: Duration,
-    deadline: Time,
+    patience: Patience,
     posted: Posted,
     chunk_count: Option<u32>,
     seen: Seen,
@@ -50,12 +49,12 @@ impl Collections {
     /// The request bears a nonce.
     pub(super) fn begin(
         &mut self,
-        now: Time,
         collect: CollectMembers,
+        patience: Patience,
         outlet: Box<dyn Outlet<MembersNews>>,
         out: &mut Out,
     ) -> Result<(), ErrandError> {
-        let CollectMembers { request, timeout, .. } = collect;
+        let request = collect.request;
         Command::from(request.clone()).encode().map_err(ErrandError::Command)?;
         let nonce = request.nonce.clone().unwrap_or_default();
         if self.by_nonce.contains_key(&nonce) {
@@ -66,8 +65,7 @@ impl Collections {
         }
         let mut collection = Collection {
             request,
-            timeout,
-            deadline: now + timeout,
+            patience,
             posted: Posted::default(),
             chunk_count: None,
             seen: Seen::default(),
@@ -105,13 +103,13 @@ impl Collections {
             if !is_meant || collection.request.guild_id != meta.guild_id {
                 return true;
             }
-            collection.deadline = now + retry_after + collection.timeout;
+            collection.patience.renew(now, retry_after);
             collection.outlet.give(MembersNews::RateLimited { retry_after }) != Taken::Gone
         });
     }
 
     pub(super) fn session_began(&mut self, out: &mut Out) {
-        let is_lost = |collection: &Collection| {
+        let is_lost = |collection: &mut Collection| {
             !collection.posted.is_waiting() && !collection.posted.is_unknown()
         };
         self.end_all(is_lost, |_| MembersEndCause::SessionLost);
@@ -132,15 +130,15 @@ impl Collections {
         }
     }
 
-    pub(super) fn expire(&mut self, now: Time) {
+    pub(super) fn expire(&mut self, now: Time, unread: Duration) {
         self.end_all(
-            |collection| collection.deadline <= now,
+            |collection| collection.patience.is_over(now, unread),
             |collection| MembersEndCause::TimedOut { was_sent: !collection.posted.is_waiting() },
         );
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.by_nonce.values().map(|collection| collection.deadline).min()
+        self.by_nonce.values().map(|collection| collection.patience.deadline).min()
     }
 
     /// Ends those whose command was dropped.
@@ -154,11 +152,11 @@ impl Collections {
 
     fn end_all(
         &mut self,
-        which: impl Fn(&Collection) -> bool,
+        mut which: impl FnMut(&mut Collection) -> bool,
         cause: impl Fn(&Collection) -> MembersEndCause,
     ) {
         while let Some((nonce, collection)) =
-            self.by_nonce.iter().find(|(_, collection)| which(collection))
+            self.by_nonce.iter_mut().find_map(|(nonce, of)| which(of).then_some((nonce, of)))
         {
             let (nonce, cause) = (nonce.clone(), cause(collection));
             self.end(&nonce, cause);
@@ -186,7 +184,7 @@ impl Collection {
         event: &Event<'_>,
         chunk: &GuildMembersChunk<'_>,
     ) -> Result<(), Option<MembersEndCause>> {
-        self.deadline = now + self.timeout;
+        self.patience.renew(now, Duration::ZERO);
         if chunk.chunk_index >= CHUNK_COUNT_MAX || !self.seen.insert(chunk.chunk_index) {
             return Ok(());
         }

@@ -26,8 +26,8 @@ pub struct CollectMembers {
     /// What is asked. Without a nonce one is made, unique in the engine's run.
     pub request: RequestGuildMembers,
     /// How long nothing at all may come: from the call on, and from each chunk. A whole-guild
-    /// request may have to wait 30 s for its turn (protocol section 7). Default:
-    /// [`SILENCE_TIMEOUT`].
+    /// request may have to wait 30 s for its turn (protocol section 7). Time in which the shard is
+    /// paused or its core blocked does not count. Default: [`SILENCE_TIMEOUT`].
     pub timeout: Duration,
     /// How many chunks may wait for their reader; one more ends the collection. Default:
     /// [`CHUNKS_WAITING_MAX`].

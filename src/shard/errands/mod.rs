@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 use crate::clock::Time;
 use crate::command::{Command, CommandError, UpdateVoiceState};
@@ -61,6 +62,8 @@ pub(crate) struct Errands {
     intents: Intents,
     /// Member requests that were given a nonce here so far.
     nonces: u64,
+    /// How long nobody has read this shard, as told last.
+    unread: Duration,
     /// `None` while there is neither an errand nor a voice state of the bot.
     work: Option<Box<Work>>,
 }
@@ -86,7 +89,7 @@ pub(crate) struct Posted(Option<CommandReceipt>);
 impl Errands {
     pub(crate) fn new(shard: ShardId, intents: u64) -> Self {
         let intents = Intents::from_bits(intents);
-        Self { user_id: None, shard, intents, nonces: 0, work: None }
+        Self { user_id: None, shard, intents, nonces: 0, unread: Duration::ZERO, work: None }
     }
 
     /// Whether an errand wants to see this dispatch, whose payload's text this is.
@@ -141,11 +144,14 @@ impl Errands {
         self.rest();
     }
 
-    /// A deadline may have passed.
-    pub(crate) fn expire(&mut self, now: Time) {
+    /// A deadline may have passed. `unread`: as [`Session::expire`] has it.
+    ///
+    /// [`Session::expire`]: crate::shard::session::Session::expire
+    pub(crate) fn expire(&mut self, now: Time, unread: Duration) {
+        self.unread = unread;
         if let Some(work) = &mut self.work {
-            work.voice.expire(now, &mut work.out);
-            work.collections.expire(now);
+            work.voice.expire(now, unread, &mut work.out);
+            work.collections.expire(now, unread);
             self.rest();
         }
     }
@@ -209,8 +215,9 @@ impl Errands {
     ) -> Result<(), ErrandError> {
         self.check_voice(guild_id)?;
         let join = Join { guild_id, channel_id, options };
+        let patience = Patience::new(now, options.timeout, self.unread);
         let work = self.work.get_or_insert_default();
-        work.voice.join(now, join, outlet, &mut work.out)
+        work.voice.join(join, patience, outlet, &mut work.out)
     }
 
     /// Ends what waits for the guild's voice; op 4 is among the commands.
@@ -241,8 +248,9 @@ impl Errands {
             self.nonces += 1;
             request.nonce = Some(format!("sr{:x}-{:x}", self.shard.id, self.nonces));
         }
+        let patience = Patience::new(now, collect.timeout, self.unread);
         let work = self.work.get_or_insert_default();
-        work.collections.begin(now, collect, outlet, &mut work.out)
+        work.collections.begin(collect, patience, outlet, &mut work.out)
     }
 
     fn check_guild(&self, guild_id: u64) -> Result<(), ErrandError> {
@@ -307,6 +315,38 @@ impl Posted {
             let status = receipt.status();
             matches!(status, Cancelled | Dropped | Expired | Refused | Rejected | Superseded)
         })
+    }
+}
+
+/// How long an errand waits. Time in which nobody read the shard (a handler that blocked, a pause)
+/// is not held against Discord.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    deadline: Time,
+    timeout: Duration,
+    /// When the deadline was set.
+    unread: Duration,
+}
+
+impl Patience {
+    fn new(now: Time, timeout: Duration, unread: Duration) -> Self {
+        Self { deadline: now + timeout, timeout, unread }
+    }
+
+    /// Begins anew, after so long.
+    fn renew(&mut self, now: Time, after: Duration) {
+        self.deadline = now + after + self.timeout;
+    }
+
+    /// Whether it is over; if nobody read meanwhile, it is prolonged.
+    fn is_over(&mut self, now: Time, unread: Duration) -> bool {
+        if now < self.deadline {
+            return false;
+        }
+        let missed = unread.saturating_sub(self.unread);
+        self.unread = unread;
+        self.deadline = now + missed.min(self.timeout);
+        missed.is_zero()
     }
 }
 

@@ -16,8 +16,8 @@ pub struct JoinVoice {
     pub self_mute: bool,
     /// Whether the bot deafens itself. Default: no.
     pub self_deaf: bool,
-    /// How long both events may take, from the call on; a reconnect in between counts. Default:
-    /// [`JOIN_TIMEOUT`].
+    /// How long both events may take, from the call on; a reconnect in between counts, time in
+    /// which the shard is paused or its core blocked does not. Default: [`JOIN_TIMEOUT`].
     pub timeout: Duration,
 }
 

@@ -4,7 +4,7 @@ use super::{Place, Session};
 use crate::clock::Time;
 use crate::command::{Kind, Outgoing, Prepared, Rules};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Event, EventKind};
+use crate::model::{Event, EventKind, RateLimited};
 use crate::shard::notice::{Notice, Sent, State};
 use crate::shard::outbox::Terms;
 use crate::shard::receipt::{CommandReceipt, Over, Ticket, ticket};
@@ -25,10 +25,15 @@ impl Session {
     /// An event that the session [watches](Self::watches) for was delivered.
     pub fn observe(&mut self, now: Time, event: &Event<'_>) {
         if let Event::RateLimited(event) = event {
-            self.outbox.rate_limited(now, event);
+            self.rate_limited(now, event);
         }
         self.errands.observe(now, event);
         self.send_errands(now);
+    }
+
+    /// RATE_LIMITED, after its [`dispatch`](Self::dispatch): a request of this session was refused.
+    pub fn rate_limited(&mut self, now: Time, event: &RateLimited<'_>) {
+        self.outbox.rate_limited(now, event);
     }
 
     /// Queues what the errands want sent.
