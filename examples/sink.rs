@@ -6,12 +6,13 @@
 //!
 //! The sink is a task of tokio on a thread of its own: it takes a batch, "writes" it (here: waits),
 //! and acknowledges each event of it. Nothing grows without bound while it lags. A shard may have
-//! [`WINDOW`] events open; then the engine stops reading its socket, TCP pushes back at the gateway,
-//! and heartbeats go on, until half of the window is acknowledged. So the queue between handler and
-//! sink needs no bound of its own: it never holds more than the windows of all shards together.
+//! [`WINDOW`] events open; then the engine stops reading its socket, TCP pushes back at the
+//! gateway, and heartbeats go on, until half of the window is acknowledged. So the queue between
+//! handler and sink needs no bound of its own: it never holds more than the windows of all shards
+//! together.
 //!
-//! Once a second it prints what each side does: events into the sink, events open, shards that wait,
-//! and the age of the oldest heartbeat acknowledgement, which stays small.
+//! Once a second it prints what each side does: events into the sink, events open, shards that
+//! wait, and the age of the oldest heartbeat acknowledgement, which stays small.
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
