@@ -118,8 +118,8 @@
 //! [`Handle::unpause`]. Its socket is not read, so TCP pushes back; its heartbeats go on, and its
 //! silence does not count against it. A handler that blocks for a minute costs no reconnect of ours
 //! either: time in which a core did not read is not the peer's fault. `examples/forward.rs` joins
-//! `pause` to a bounded queue. [`Context::defer_ack`] holds the shard by itself: an event then counts
-//! as delivered when its [`Ack`] is acknowledged, from whatever thread, and a shard with
+//! `pause` to a bounded queue. [`Context::defer_ack`] holds the shard by itself: an event then
+//! counts as delivered when its [`Ack`] is acknowledged, from whatever thread, and a shard with
 //! [`Limits::open_acks_max`] open ones waits (`examples/sink.rs`).
 //!
 //! **Asking and ordering.** [`Handle::shard`] gives a [`ShardHandle`]: its status, waiting for a

@@ -115,8 +115,7 @@ impl Engine {
         let mut rng = Rng::new(config.seed.unwrap_or_else(run::random_seed));
         let clock = Clock::start();
         let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
-        // Never set before: this is the only place.
-        let _ = shared.facts.set(facts(&config, &found, &guarded, clock));
+        shared.set_facts(facts(&config, &found, &guarded, clock));
         let refresh = Refresh::new(found.asker.take(), guarded.own_gate, &config, clock);
         let mut watch = Some(Watch::new(&guarded.guards, guarded.book, refresh, clock.now()));
         let common = Arc::new(common(&config, &found, guarded.guards)?);
@@ -137,8 +136,7 @@ impl Engine {
                 route: Arc::clone(&route),
                 clock,
                 seed: rng.next_u64(),
-                // For the first core: it looks for all.
-                watch: watch.take(),
+                watch: watch.take(), // the first core looks for all
             };
             let started = started.clone();
             let thread = std::thread::Builder::new()
@@ -181,8 +179,8 @@ impl Engine {
     ///
     /// Those of `start`; [`ErrorKind::Refused`] if Discord refuses a shard for good;
     /// [`ErrorKind::TimedOut`] if they are not READY within `at_most` (what
-    /// [`forecast`](Self::forecast) says is how long they need at the least). Nothing runs then: the
-    /// engine has been stopped, and the sessions that there were have ended.
+    /// [`forecast`](Self::forecast) says is how long they need at the least). Nothing runs then:
+    /// the engine has been stopped, and the sessions that there were have ended.
     pub fn start_ready<H, F>(config: Config, factory: F, at_most: Duration) -> Result<Self, Error>
     where
         H: Handler,

@@ -111,6 +111,12 @@ impl Shared {
         self.lock().unready == 0
     }
 
+    /// To be called once, before anybody has a handle.
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        // The first stay.
+        let _ = self.facts.set(facts);
+    }
+
     /// A shard's stage has changed.
     pub(crate) fn stage_changed(&self, was: Stage, is: Stage) {
         let mut state = self.lock();

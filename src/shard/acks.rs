@@ -3,16 +3,16 @@
 //!
 //! Sans-io. The window ([`Acks`]) belongs to the shard's core; an [`Ack`] may go to any thread, and
 //! to acknowledge is one atomic operation on the slot of its event. Only the acknowledgement that a
-//! waiting shard has asked for wakes it ([`AckWake`]), so that a hundred of them are one call to the
-//! core. A shard whose handler puts nothing off pays one comparison an event.
+//! waiting shard has asked for wakes it ([`AckWake`]), so that a hundred of them are one call to
+//! the core. A shard whose handler puts nothing off pays one comparison an event.
 //!
-//! The window is a span of events, not a count of open ones: it begins with the oldest that is open.
-//! So what it holds is bounded, and [`Acks::acknowledged`] names a number up to which nothing is
-//! missing.
+//! The window is a span of events, not a count of open ones: it begins with the oldest that is
+//! open. So what it holds is bounded, and [`Acks::acknowledged`] names a number up to which nothing
+//! is missing.
 //!
 //! Invariants: at most `open_max` events from the oldest open one to the newest; a shard that is
-//! full has asked for one acknowledgement of an event that is open. Filled by the handler's context,
-//! judged by the spine after each event and when it is woken.
+//! full has asked for one acknowledgement of an event that is open. Filled by the handler's
+//! context, judged by the spine after each event and when it is woken.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -71,10 +71,10 @@ impl Context<'_> {
     /// [`Ack::ack`] is called, and not when this call of the handler returns.
     ///
     /// At most [`Limits::open_acks_max`](crate::Limits::open_acks_max) events of a shard, counted
-    /// from the oldest open one, may lie before it; then the shard waits. Its socket is not read, so
-    /// TCP pushes back at the gateway; its heartbeats go on and its silence does not count against
-    /// it. It goes on when half of the window is free. An event whose acknowledgement stays out
-    /// keeps its place, whatever was acknowledged behind it.
+    /// from the oldest open one, may lie before it; then the shard waits. Its socket is not read,
+    /// so TCP pushes back at the gateway; its heartbeats go on and its silence does not count
+    /// against it. It goes on when half of the window is free. An event whose acknowledgement stays
+    /// out keeps its place, whatever was acknowledged behind it.
     ///
     /// Called again for the same event it gives another [`Ack`]; the event is open until all of
     /// them are acknowledged. In [`on_link`](crate::Handler::on_link) there is no event, and the

@@ -168,8 +168,8 @@ pub enum Link<'a> {
         refusal: Refusal,
     },
     /// Events that the handler had put off ([`Context::defer_ack`]) were given up: their
-    /// [`Ack`](crate::Ack)s were dropped without being acknowledged. What lies between the first and
-    /// the last may have been acknowledged.
+    /// [`Ack`](crate::Ack)s were dropped without being acknowledged. What lies between the first
+    /// and the last may have been acknowledged.
     AcksDropped {
         /// The first of their sequence numbers, where they have any.
         first_seq: Option<u64>,

@@ -30,12 +30,14 @@ use crate::shard::status::ShardStatus;
 ///
 /// A session that is kept can be resumed for as long as Discord keeps it, some minutes; what came
 /// meanwhile is replayed. A session that is ended is told as
-/// [`Link::SessionLost`](crate::Link::SessionLost): events are missed until the next READY. Commands
-/// that wait go on waiting while a shard is down. An engine whose shards are all down goes on.
+/// [`Link::SessionLost`](crate::Link::SessionLost): events are missed until the next READY.
+/// Commands that wait go on waiting while a shard is down. An engine whose shards are all down goes
+/// on.
 ///
-/// Every order fails with [`ErrorKind::Refused`](crate::ErrorKind::Refused) once Discord has refused
-/// the shard for good, with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) once the engine stops,
-/// and with [`ErrorKind::Full`](crate::ErrorKind::Full) where too many calls wait for the core.
+/// Every order fails with [`ErrorKind::Refused`](crate::ErrorKind::Refused) once Discord has
+/// refused the shard for good, with [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) once the
+/// engine stops, and with [`ErrorKind::Full`](crate::ErrorKind::Full) where too many calls wait for
+/// the core.
 #[derive(Clone)]
 pub struct ShardHandle {
     mailbox: Arc<Mailbox>,
@@ -67,7 +69,8 @@ impl ShardHandle {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Full`](crate::ErrorKind::Full), [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
+    /// [`ErrorKind::Full`](crate::ErrorKind::Full),
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped).
     pub fn status(&self) -> Receipt<ShardStatus> {
         let (giver, receipt) = receipt();
         let core = self.core;
@@ -110,8 +113,8 @@ impl ShardHandle {
     }
 
     /// Ends the session (close code 1000) and identifies anew, which takes one of the day's session
-    /// starts and waits for its turn at the gate. A shard that is down is started; without effect on
-    /// one that is on its way to a new session.
+    /// starts and waits for its turn at the gate. A shard that is down is started; without effect
+    /// on one that is on its way to a new session.
     ///
     /// # Errors
     ///
@@ -121,8 +124,8 @@ impl ShardHandle {
         self.order(LifeOrder::Restart)
     }
 
-    /// Takes the shard down, with a close code in the 4000 range: Discord keeps the session for some
-    /// minutes, in which [`start`](Self::start) resumes it.
+    /// Takes the shard down, with a close code in the 4000 range: Discord keeps the session for
+    /// some minutes, in which [`start`](Self::start) resumes it.
     ///
     /// # Errors
     ///
