@@ -270,7 +270,7 @@ impl ConfigBuilder {
             return refuse(format!("large_threshold: {members} is not in 50..=250"));
         }
         if let Err(rule) = self.interest.check() {
-            return refuse(format!("interest: a filter with {rule}"));
+            return refuse(format!("interest: {rule}"));
         }
         if self.linger > LINGER_MAX {
             return refuse(format!("linger: {:?} is more than {LINGER_MAX:?}", self.linger));
