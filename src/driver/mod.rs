@@ -107,8 +107,7 @@ impl Engine {
         let guarded = start::guard(&config, &found, clock.now(), rng.next_u64())?;
         let refresh = Refresh::new(found.asker.take(), guarded.own_gate, &config, clock);
         let mut watch = Some(Watch::new(&guarded.guards, guarded.book, refresh, clock.now()));
-        let recommended = found.info.as_ref().map(|info| info.shard_count);
-        let common = Arc::new(Common::of(&config, recommended, guarded.guards)?);
+        let common = Arc::new(Common::of(&config, found.recommended_shards(), guarded.guards)?);
         found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);
         let (started, starts) = mpsc::channel();

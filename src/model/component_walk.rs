@@ -1,7 +1,8 @@
 //! [`Components`]: every component of a list, however deep it lies.
 //!
-//! Allocates nothing and recurses nowhere. Invariant: what waits fits its stack, since typed objects
-//! nest no deeper than the decoder lets them. Used by whoever looks for one component of a message.
+//! Allocates nothing and recurses nowhere. Invariant: what waits fits its stack, since typed
+//! objects nest no deeper than the decoder lets them. Used by whoever looks for one component of a
+//! message.
 
 use super::{Component, Message};
 use crate::decode::TYPED_DEPTH_MAX;
@@ -94,6 +95,6 @@ impl fmt::Debug for Components<'_> {
     }
 }
 
-/// Each level of nesting leaves at most three lists behind: the rest of its own, its children and an
-/// accessory.
+/// Each level of nesting leaves at most three lists behind: the rest of its own, its children and
+/// an accessory.
 const WAITING_MAX: usize = 3 * TYPED_DEPTH_MAX as usize;

@@ -121,7 +121,18 @@ impl OwnedEvent {
         let text = format!("{head}{data}}}");
         let whole = head.len()..head.len() + data.len();
         match Envelope::data_range(text.as_bytes()) {
-            Ok(Some(range)) if range == whole => Self::from_json(&text),
+            // Places are told as they are in `data`.
+            Ok(Some(range)) if range == whole => {
+                Self::from_json(&text).map_err(|error| match error {
+                    DecodeError::Json { at } => {
+                        DecodeError::Json { at: at.saturating_sub(head.len()) }
+                    }
+                    DecodeError::Depth { at } => {
+                        DecodeError::Depth { at: at.saturating_sub(head.len()) }
+                    }
+                    error => error,
+                })
+            }
             // Something follows the value, or it has no end.
             Ok(range) => Err(DecodeError::Json {
                 at: range.map_or(0, |range| range.end.saturating_sub(head.len())),

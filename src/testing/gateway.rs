@@ -259,10 +259,10 @@ impl<'r, H: Handler> Gateway<'r, H> {
 /// `data` can be a dispatch's `d`.
 #[track_caller]
 fn check(name: &str, data: &str) {
-    match OwnedEvent::from_data(EventKind::from_name(name), data) {
-        // Broken on the wire, too; anything else is for the shard to judge.
-        Err(error @ DecodeError::Json { .. }) => panic!("the `d` of {name} is no JSON: {error}"),
-        _ => {}
+    let read = OwnedEvent::from_data(EventKind::from_name(name), data);
+    // Anything else that is wrong with it is for the shard to judge.
+    if let Err(DecodeError::Json { at }) = read {
+        panic!("the `d` of {name} is no JSON (byte {at})");
     }
 }
 

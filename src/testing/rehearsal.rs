@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -282,9 +283,12 @@ impl<H: Handler> Rehearsal<H> {
     /// Runs them to their end on the caller's runtime, as in a `#[tokio::test]` (of the
     /// current-thread flavour, as a core's is), where they may use all of tokio: with
     /// `start_paused = true` its timers cost no time.
-    pub async fn finish_spawned(&mut self) {
-        let panics = self.tasks.finish().await;
-        self.count_task_panics(panics);
+    pub fn finish_spawned(&mut self) -> impl Future<Output = ()> {
+        poll_fn(move |cx| {
+            let (panics, poll) = self.tasks.poll(cx);
+            self.count_task_panics(panics);
+            poll
+        })
     }
 
     fn count_task_panics(&mut self, panics: u64) {
@@ -318,10 +322,10 @@ impl<H: Handler> Rehearsal<H> {
         run_to_rest(std::pin::pin!(self.desk.handler().on_stop()))
     }
 
-    /// The same, with [`Handler::on_stop`] on the caller's runtime.
-    pub async fn finish(&mut self) {
+    /// The same, with [`Handler::on_stop`] to be awaited on the caller's runtime.
+    pub fn finish(&mut self) -> impl Future<Output = ()> {
         self.end_shards();
-        self.desk.handler().on_stop().await;
+        self.desk.handler().on_stop()
     }
 
     fn end_shards(&mut self) {

@@ -3,7 +3,7 @@
 //! A panic in one is counted and goes no further, as in an engine. Nothing here waits: what cannot
 //! go on is left for the next time. Called by the rehearsal.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,15 +69,12 @@ impl Tasks {
         panics
     }
 
-    /// Runs all to their end by the caller's waker; gives how many panicked.
-    pub(super) async fn finish(&mut self) -> u64 {
+    /// Polls all of them by the caller's waker; gives how many panicked, and whether all have
+    /// ended.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> (u64, Poll<()>) {
         let mut panics = 0;
-        poll_fn(|cx| {
-            self.0.retain_mut(|spawned| !ends(&mut spawned.task, cx, &mut panics));
-            if self.0.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        panics
+        self.0.retain_mut(|spawned| !ends(&mut spawned.task, cx, &mut panics));
+        (panics, if self.0.is_empty() { Poll::Ready(()) } else { Poll::Pending })
     }
 }
 

@@ -28,9 +28,9 @@ use tally::Inspector;
 /// `{"t":…,"s":…,"op":…,"d":…}`, or the lines of a capture, `{"time_ms":…,"payload":{…}}`.
 /// Payloads that are no dispatch are counted and stepped over.
 ///
-/// Exit code: 0 every field that the model knows was read (whole); 1 some event or field was not, or
-/// one was lost or changed on the way out again, or a document was broken; 2 wrong flags; 3 a file could
-/// not be read; 4 there was no event to read.
+/// Exit code: 0 every field that the model knows was read (whole); 1 some event or field was not,
+/// or one was lost or changed on the way out again, or a document was broken; 2 wrong flags; 3 a
+/// file could not be read; 4 there was no event to read.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
