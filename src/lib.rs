@@ -215,6 +215,14 @@
 //! **Storms.** Dials of all shards pass one admission: few at a time, the oldest sessions first,
 //! and a host that fails is avoided by all, the sessions kept.
 //!
+//! # Testing a bot
+//!
+//! [`testing::Rehearsal`] plays Discord to a handler without a socket, under a clock that the test
+//! moves: the shards that run are the engine's own. [`OwnedEvent::from_data`] makes an event of
+//! JSON text. `docs/testing.md` of the repository has whole tests.
+//!
+//! # Features, log
+//!
 //! **Features.** `driver`, `tls`, `zstd` and `discovery` are on by default; `aws-lc-rs` takes that
 //! crypto library instead of ring.
 //!
@@ -251,6 +259,7 @@
 //! | `trust` | whose certificates are believed | reads the store |
 //! | [`clock`] | what time it is and what is random: arguments, always | no |
 //! | `driver` | threads, pinning, io_uring, [`Engine`], [`Handle`] | all of it |
+//! | [`testing`] | stand-ins for engine and gateway, for the tests of a bot | no |
 //!
 //! The rooms without I/O build without the feature `driver` (on by default) and are public as
 //! [`sans_io`], outside of semantic versioning. The first function to read is
@@ -285,6 +294,7 @@ pub mod metrics;
 pub mod model;
 #[doc(hidden)]
 pub mod shard;
+pub mod testing;
 #[cfg(feature = "tls")]
 mod trust;
 mod voice;
@@ -343,9 +353,17 @@ pub mod sans_io {
     pub use crate::{clock, decode, discovery, shard, wire};
 }
 pub use clock::Time;
-pub use decode::{DecodeError, DeserializeError, Json, JsonKind, Mismatch, Scratch};
+pub use decode::{
+    DecodeError, DeserializeError, Expected, Json, JsonKind, Map, Mismatch, NOTES_MAX, Note, Notes,
+    Scratch,
+};
 
 /// The README's example compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The tests in it pass.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;

@@ -547,3 +547,40 @@ fn a_filter_beyond_its_bounds_is_refused_by_name() {
     let ids = (0..=shardring::FILTER_IDS_MAX as u64).map(GuildId::new);
     assert!(refused(Filter::new().guilds(ids)).contains("1048577 guilds, at most 1048576"));
 }
+
+#[test]
+fn a_second_filter_of_a_kind_is_refused_unless_the_first_was_taken_away() {
+    let build = |interest: Interest| {
+        let config = Config::builder(Token::new("a.test.token").unwrap(), Intents::GUILDS)
+            .gateway_url("ws://127.0.0.1:1")
+            .interest(interest);
+        config.build().map(drop).map_err(|error| (error.kind(), error.to_string()))
+    };
+    let (guilds, people) = (Filter::new().guilds([GuildId::new(1)]), Filter::new().bots(false));
+    let message = [EventKind::MessageCreate];
+    let both = guilds.clone().bots(false);
+    let refused = [
+        Interest::default().filter(guilds.clone()).only(message, people.clone()),
+        Interest::default().only(message, people.clone()).filter(guilds.clone()),
+        // The second asks for nothing that the kind has, and the first is lost all the same.
+        Interest::default()
+            .only(message, people.clone())
+            .only(message, Filter::new().commands(["a"])),
+    ];
+    for interest in refused {
+        let (kind, told) = build(interest).unwrap_err();
+        assert_eq!(kind, ErrorKind::Config);
+        assert!(told.contains("a filter of MESSAGE_CREATE replaced by another"), "{told}");
+    }
+    let taken = [
+        Interest::default()
+            .filter(guilds.clone())
+            .only(message, Filter::new())
+            .only(message, people),
+        Interest::default().only(message, both.clone()).only(message, both),
+        Interest::default().filter(guilds.clone()).only([EventKind::Ready], guilds),
+    ];
+    for interest in taken {
+        assert_eq!(build(interest), Ok(()));
+    }
+}

@@ -49,6 +49,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["command", "decode", "discovery", "error", "model", "shard", "trust", "wire"]),
     ("shard", &["clock", "command", "config", "decode", "error", "metrics", "model", "wire"]),
     (
+        "testing",
+        &["clock", "config", "decode", "error", "metrics", "model", "shard", "wire"],
+    ),
+    (
         "driver",
         &[
             "clock",
@@ -68,7 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that take time, randomness and bytes as arguments.
-const SANS_IO: &[&str] = &["clock", "command", "decode", "model", "shard", "wire"];
+const SANS_IO: &[&str] = &["clock", "command", "decode", "model", "shard", "testing", "wire"];
 
 /// What those rooms never name.
 const WORLD: &[&str] = &[

@@ -274,7 +274,7 @@ impl ConfigBuilder {
             return refuse(format!("presence: {rule}"));
         }
         if let Err(rule) = self.interest.check() {
-            return refuse(format!("interest: a filter with {rule}"));
+            return refuse(format!("interest: {rule}"));
         }
         if self.linger > LINGER_MAX {
             return refuse(format!("linger: {:?} is more than {LINGER_MAX:?}", self.linger));

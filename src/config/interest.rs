@@ -39,6 +39,8 @@ pub struct Interest {
     filters: Vec<Filter>,
     /// Which of the filters is the kind's; [`NO_FILTER`] if it has none.
     filter_of: [u8; EventKind::COUNT],
+    /// Kinds that lost a filter to a later one.
+    replaced: EventSet,
 }
 
 impl Interest {
@@ -48,6 +50,7 @@ impl Interest {
             deliveries: [delivery; EventKind::COUNT],
             filters: Vec::new(),
             filter_of: [NO_FILTER; EventKind::COUNT],
+            replaced: EventSet::EMPTY,
         }
     }
 
@@ -71,9 +74,12 @@ impl Interest {
         self
     }
 
-    /// Of these kinds only the events that `filter` wants; any other filter of theirs is replaced.
-    /// How they are delivered stays as it was. Kinds without a key that the filter asks for are not
-    /// filtered.
+    /// Of these kinds only the events that `filter` wants. How they are delivered stays as it was.
+    /// Kinds without a key that the filter asks for are not filtered.
+    ///
+    /// A kind has one filter, that names all that shall hold. One that has another already is most
+    /// likely a mistake, and [`ConfigBuilder::build`](crate::ConfigBuilder::build) refuses it; a
+    /// filter is taken away first by one that asks for nothing, `only(kinds, Filter::new())`.
     ///
     /// Events that it does not want are counted
     /// ([`KindCounters::filtered`](crate::metrics::KindCounters::filtered)) and never parsed. Each
@@ -84,13 +90,19 @@ impl Interest {
         let index = self.filters.len() as u8;
         for kind in kinds {
             let concerned = sift::concerns(&filter, kind);
+            let is_lost = self.filter_of(kind).is_some_and(|earlier| *earlier != filter);
+            self.replaced = match is_lost {
+                _ if filter == Filter::new() => self.replaced.without(kind),
+                true => self.replaced.with(kind),
+                false => self.replaced,
+            };
             self.filter_of[kind.index()] = if concerned { index } else { NO_FILTER };
         }
         self.filters.push(filter);
         self.drop_unused()
     }
 
-    /// Of every kind only the events that `filter` wants; all other filters are replaced.
+    /// Of every kind only the events that `filter` wants. As [`only`](Self::only), with every kind.
     #[must_use]
     pub fn filter(self, filter: Filter) -> Self {
         self.only(EventKind::ALL.iter().copied(), filter)
@@ -117,7 +129,14 @@ impl Interest {
 
     /// The rule that one of the filters breaks.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.filters.iter().try_for_each(Filter::check)
+        if let Some(kind) = self.replaced.iter().next() {
+            return Err(format!(
+                "a filter of {kind} replaced by another: put both into one, or take the first \
+                 away by an empty one"
+            ));
+        }
+        let named = |rule| format!("a filter with {rule}");
+        self.filters.iter().try_for_each(|filter| filter.check().map_err(named))
     }
 
     /// Drops filters that no kind has any more.
@@ -193,7 +212,7 @@ mod tests {
         assert_eq!(interest.filter_of(EventKind::Ready), None);
         interest = interest.only([EventKind::MessageCreate], Filter::new());
         assert_eq!(interest.filter_of(EventKind::MessageCreate), None);
-        let interest = interest.filter(of(1));
+        let interest = interest.filter(Filter::new()).filter(of(1));
         assert_eq!(interest.filters, [of(1)]);
         assert_eq!(interest, Interest::default().filter(of(1)));
     }

@@ -62,6 +62,10 @@ pub trait Decode<'a>: Copy + 'a {
     /// is written as it is (`0`, `""`, `[]`).
     const LEFT_OUT: bool = true;
 
+    /// Whether [`decode_into`](Self::decode_into) leaves alone what the text does not name: a field
+    /// of such a type is emptied first, as its key may stand in the text for the second time.
+    const IS_FILLED: bool = false;
+
     /// What null means to it.
     const ON_NULL: OnNull = OnNull::Unread;
 

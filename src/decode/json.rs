@@ -6,7 +6,7 @@
 //! for parts of typed ones that the model leaves as they are, and by whoever forwards them.
 
 use super::cursor::{Cursor, Decode};
-use super::error::DecodeError;
+use super::error::{DecodeError, Notes};
 use super::{Arena, NULL};
 use simd_json::{Node, StaticNode};
 use std::fmt::{self, Write};
@@ -72,6 +72,11 @@ impl<'a> Json<'a> {
             Some(nodes) => Self { nodes, arena },
             None => Self::NULL,
         }
+    }
+
+    /// What could not be read of the payload that the value is of; `None` for a value of none.
+    pub(crate) fn notes(self) -> Option<&'a Notes> {
+        self.arena.map(|arena| &arena.notes)
     }
 
     #[inline]

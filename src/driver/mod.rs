@@ -49,8 +49,6 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::shard::budget::Forecast;
 use crate::shard::handler::Handler;
-use crate::shard::session::Guards;
-use crate::shard::settings::SessionSettings;
 use crate::shard::{Common, Factory};
 
 use self::core::Clock;
@@ -118,7 +116,7 @@ impl Engine {
         shared.set_facts(facts(&config, &found, &guarded, clock));
         let refresh = Refresh::new(found.asker.take(), guarded.own_gate, &config, clock);
         let mut watch = Some(Watch::new(&guarded.guards, guarded.book, refresh, clock.now()));
-        let common = Arc::new(common(&config, &found, guarded.guards)?);
+        let common = Arc::new(Common::of(&config, found.recommended_shards(), guarded.guards)?);
         found.warnings.into_iter().for_each(|warning| shared.warn(warning));
         let config = Arc::new(config);
         let (started, starts) = mpsc::channel();
@@ -282,33 +280,6 @@ fn facts(config: &Config, found: &Found, guarded: &Guarded, clock: Clock) -> Fac
 fn await_start(starts: &mpsc::Receiver<Result<(), Error>>) -> Result<(), Error> {
     starts.recv().unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::CoreFailed, "a core's thread panicked as it started"))
-    })
-}
-
-/// What all shards share.
-fn common(config: &Config, found: &Found, guards: Guards) -> Result<Common, Error> {
-    let main_url = config.gateway_url.with_query(config.compression);
-    let mut settings =
-        SessionSettings::new(config.token.clone(), config.intents.bits(), main_url.to_string());
-    settings.large_threshold = config.large_threshold;
-    settings.presence = config.presence.clone();
-    settings.outbox_len_max = config.limits.outbox_len_max;
-    let timeouts = &config.timeouts;
-    settings.dial_wait = timeouts.dial;
-    settings.hello_wait = timeouts.hello;
-    settings.stalled_after = timeouts.stalled;
-    settings.resume_wait = timeouts.resume;
-    settings.close_wait = timeouts.close;
-    settings.session_age_max = timeouts.session_age_max;
-    settings.check().map_err(|error| Error::new(ErrorKind::Config, error.to_string()))?;
-    Ok(Common {
-        settings: Arc::new(settings),
-        interest: config.interest.clone(),
-        guards,
-        main_url,
-        recommended_shards: found.info.as_ref().map(|info| info.shard_count),
-        compression: config.compression,
-        limits: config.limits.wire,
     })
 }
 

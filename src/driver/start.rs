@@ -120,6 +120,13 @@ pub(super) struct Found {
     pub(super) warnings: Vec<Warning>,
 }
 
+impl Found {
+    /// How many shards Discord recommends, if it was asked.
+    pub(super) fn recommended_shards(&self) -> Option<u32> {
+        self.info.as_ref().map(|info| info.shard_count)
+    }
+}
+
 /// Asks `GET /gateway/bot` if the configuration wants that, and completes it by the answer.
 ///
 /// # Errors

@@ -7,7 +7,9 @@
 //! Called by the shard; matched on by the user.
 
 use super::*;
-use crate::decode::{Cursor, Decode, DecodeError, DeserializeError, Json, Note, Shape, name_code};
+use crate::decode::{
+    Cursor, Decode, DecodeError, DeserializeError, Json, Note, Notes, Shape, name_code,
+};
 use serde::ser::Error;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -175,6 +177,25 @@ impl<'a> Event<'a> {
             Self::Undecoded(event) => Err(DeserializeError::Undecoded(event.error)),
             parsed => parsed.json().unwrap_or(Json::NULL).deserialize(),
         }
+    }
+
+    /// Which fields could not be read and were left as if they were missing: how many, and the
+    /// first by name. Nearly always none. What is read of [`json`](Self::json) later adds its own.
+    /// `None` for [`Raw`](Self::Raw) and [`Undecoded`](Self::Undecoded), which were not read.
+    ///
+    /// ```
+    /// use shardring::{EventKind, OwnedEvent};
+    ///
+    /// let text = r#"{"id":"1","content":"hello","pinned":"perhaps"}"#;
+    /// OwnedEvent::from_data(EventKind::MessageCreate, text)?.visit(|event| {
+    ///     let notes = event.notes().expect("it was read");
+    ///     let note = notes.iter().next().expect("one field could not be");
+    ///     assert_eq!((note.object, note.field), ("Message", "pinned"));
+    /// });
+    /// # Ok::<(), shardring::DecodeError>(())
+    /// ```
+    pub fn notes(&self) -> Option<&'a Notes> {
+        self.json()?.notes()
     }
 
     /// The event's name as it came; that of a typed event is its kind's.

@@ -19,6 +19,8 @@ use serde::ser::{Serialize, SerializeStruct};
 /// nullable), `| missing` nothing (documented as optional, though the type is plain), `| always`
 /// the empty object (documented as always there, though all its keys may be missing).
 ///
+/// Of a key that stands there twice the last one holds, and nothing of the first.
+///
 /// `then method` calls `fn method(&mut self, &Cursor)` when all keys are read, for a field that
 /// only another one tells how to read.
 ///
@@ -42,6 +44,8 @@ macro_rules! model {
 
         impl<'a> crate::decode::Decode<'a> for $name $(<$lt>)? {
             const ABSENT: Self = Self { $($field: <$ty as crate::decode::Decode<'a>>::ABSENT),* };
+
+            const IS_FILLED: bool = true;
 
             fn decode(
                 cursor: &mut crate::decode::Cursor<'a>,
@@ -75,8 +79,13 @@ macro_rules! model {
                     let name = cursor.key();
                     match key::PLACES.place(name.as_bytes()) {
                         $(key::place::$field if name == key::$field => {
+                            if <$ty as crate::decode::Decode<'a>>::IS_FILLED {
+                                slot.$field = <$ty as crate::decode::Decode<'a>>::ABSENT;
+                            }
                             let read = cursor.field(&mut slot.$field, stringify!($name), key::$field);
-                            named |= key::demanded::$field & read;
+                            if key::demanded::$field {
+                                named = read;
+                            }
                         })*
                         _ => cursor.skip(),
                     }

@@ -5,7 +5,7 @@
 //! by [`Event::to_owned`], looked at by the user on any thread.
 
 use super::{Event, EventKind, Raw, Undecoded, Untyped};
-use crate::decode::{DecodeError, Json, Kept, Scratch};
+use crate::decode::{DecodeError, Envelope, Expected, Json, Kept, PADDING, Scratch};
 use std::fmt;
 
 /// An event kept beyond the handler's call: `Send`, `Sync`, one allocation.
@@ -65,6 +65,80 @@ impl OwnedEvent {
             _ => (Form::Typed, Kept::json(name, json)),
         };
         Self { kept, kind, form }
+    }
+
+    /// An event from a payload's JSON text, `{"t":…,"d":…}`, read as the shard reads it: for tests
+    /// and tools.
+    ///
+    /// ```
+    /// use shardring::{Event, OwnedEvent};
+    ///
+    /// let event = OwnedEvent::from_json(r#"{"t":"TYPING_START","d":{"user_id":"7"}}"#)?;
+    /// event.visit(|event| {
+    ///     let Event::TypingStart(typing) = event else { panic!("{event:?}") };
+    ///     assert_eq!(typing.user_id.get(), 7);
+    /// });
+    /// # Ok::<(), shardring::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecodeError`], if the text is no JSON object, is nested too deep, or has no `t`. A `d`
+    /// that lacks what its type demands is none: the event is [`Event::Untyped`] then, as it would
+    /// be in the handler.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        let mut payload = Vec::with_capacity(text.len() + PADDING);
+        payload.extend_from_slice(text.as_bytes());
+        payload.resize(text.len() + PADDING, 0);
+        Scratch::new().read(&mut payload, text.len(), |root| {
+            if root.name().is_empty() {
+                let (object, field) = ("payload", "t");
+                return Err(DecodeError::Field { object, field, expected: Expected::String });
+            }
+            let kind = EventKind::from_name(root.name());
+            Ok(Self::new(&Event::decode(kind, root.name(), root.data())))
+        })?
+    }
+
+    /// An event of this kind from the JSON text of its `d`; see [`from_json`](Self::from_json).
+    ///
+    /// ```
+    /// use shardring::{EventKind, OwnedEvent};
+    ///
+    /// fn is_ping(event: shardring::Event<'_>) -> bool {
+    ///     matches!(event, shardring::Event::MessageCreate(m) if m.content == "!ping")
+    /// }
+    ///
+    /// let event = OwnedEvent::from_data(EventKind::MessageCreate, r#"{"id":"1","content":"!ping"}"#)?;
+    /// assert!(event.visit(is_ping));
+    /// # Ok::<(), shardring::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DecodeError`], if the text is not one JSON value, or is nested too deep.
+    pub fn from_data(kind: EventKind, data: &str) -> Result<Self, DecodeError> {
+        let data = data.trim();
+        let head = format!(r#"{{"t":"{}","d":"#, kind.name());
+        let text = format!("{head}{data}}}");
+        let whole = head.len()..head.len() + data.len();
+        match Envelope::data_range(text.as_bytes()) {
+            // Places are told as they are in `data`.
+            Ok(Some(range)) if range == whole => {
+                Self::from_json(&text).map_err(|error| match error {
+                    DecodeError::Json { at } => {
+                        DecodeError::Json { at: at.saturating_sub(head.len()) }
+                    }
+                    DecodeError::Depth { at } => {
+                        DecodeError::Depth { at: at.saturating_sub(head.len()) }
+                    }
+                    error => error,
+                })
+            }
+            // Something follows the value, or it has no end.
+            Ok(range) => Err(DecodeError::Json {
+                at: range.map_or(0, |range| range.end.saturating_sub(head.len())),
+            }),
+            Err(_) => Err(DecodeError::Json { at: 0 }),
+        }
     }
 
     /// Opens the event for `visit`, in buffers that the caller keeps: after a few events nothing is

@@ -14,6 +14,7 @@ pub mod admission;
 pub mod backoff;
 pub mod budget;
 pub mod close;
+mod common;
 pub mod counters;
 mod desk;
 pub mod errands;
@@ -39,12 +40,13 @@ mod trace;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use common::Common;
 pub use desk::{Desk, Factory};
 pub use id::ShardId;
 
 use crate::clock::{Rng, Time};
 use crate::command::Prepared;
-use crate::config::{Delivery, Interest};
+use crate::config::Delivery;
 use crate::decode::Envelope;
 use crate::error::Error;
 use crate::model::EventKind;
@@ -53,9 +55,8 @@ use crate::shard::desk::{Delivered, Readers};
 use crate::shard::handler::Handler;
 use crate::shard::notice::{Sent, State, Target, Verdict};
 use crate::shard::receipt::Ticket;
-use crate::shard::session::{Guards, Session};
-use crate::shard::settings::SessionSettings;
-use crate::wire::{ChunkPool, Compression, GatewayUrl, Opened, Wire, WireError, WireLimits};
+use crate::shard::session::Session;
+use crate::wire::{ChunkPool, Opened, Wire, WireError};
 
 /// One shard: its session, and the wire of its connection while it has one.
 pub struct Shard {
@@ -74,25 +75,6 @@ pub struct Shard {
     /// The answer to the peer's close frame, if it was the first to close.
     farewell: Vec<u8>,
     was_ready: bool,
-}
-
-/// What all shards of an engine are made with.
-#[derive(Debug)]
-pub struct Common {
-    /// What IDENTIFY says, and time-outs.
-    pub settings: Arc<SessionSettings>,
-    /// What the handler wants to see.
-    pub interest: Interest,
-    /// What dials and IDENTIFYs pass: admission, budget, gate.
-    pub guards: Guards,
-    /// The gateway's cached address, with its query.
-    pub main_url: GatewayUrl,
-    /// How many shards Discord recommends, where that was asked.
-    pub recommended_shards: Option<u32>,
-    /// Transport compression.
-    pub compression: Compression,
-    /// Bounds of one message.
-    pub limits: WireLimits,
 }
 
 /// How far [`Shard::receive`] came.

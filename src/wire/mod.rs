@@ -70,6 +70,7 @@ pub use tls::TlsClient;
 #[cfg(feature = "tls")]
 pub use tls::TlsVersions;
 pub use tunnel::{PROXY_REPLY_LEN_MAX, Tunnel};
+pub(crate) use upgrade::agree;
 pub use upgrade::{USER_AGENT, Upgrade, UserAgentError};
 pub use url::{GatewayUrl, UrlError};
 #[cfg(feature = "zstd")]

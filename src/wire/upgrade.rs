@@ -155,6 +155,22 @@ impl Reply {
     }
 }
 
+/// The server's half, for a scripted peer: the reply that agrees to a request of ours; `None` if it
+/// asks for no upgrade.
+pub(crate) fn agree(request: &[u8]) -> Option<Vec<u8>> {
+    let request = std::str::from_utf8(request).ok()?;
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
+    let accept = derive_accept_key(key.as_bytes());
+    let reply = format!(
+        "HTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\
+         \r\n"
+    );
+    Some(reply.into_bytes())
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -15,7 +15,7 @@ mod tally;
 
 use clap::Parser;
 use input::Documents;
-use report::Report;
+use report::{Report, Verdict};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,8 +28,9 @@ use tally::Inspector;
 /// `{"t":…,"s":…,"op":…,"d":…}`, or the lines of a capture, `{"time_ms":…,"payload":{…}}`.
 /// Payloads that are no dispatch are counted and stepped over.
 ///
-/// Exit code: 0 every field that the model knows was read; 1 some event or field was not, or one
-/// was lost or changed on the way out again; 2 wrong flags; 3 a file could not be read.
+/// Exit code: 0 every field that the model knows was read (whole); 1 some event or field was not,
+/// or one was lost or changed on the way out again, or a document was broken; 2 wrong flags; 3 a
+/// file could not be read; 4 there was no event to read.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 #[command(after_help = "\
@@ -59,7 +60,7 @@ fn main() -> ExitCode {
         };
         for document in documents {
             match document {
-                Ok(document) => inspector.see(document),
+                Ok(document) => inspector.see(path, document),
                 Err(error) => return unreadable(path, &error),
             }
         }
@@ -74,8 +75,11 @@ fn main() -> ExitCode {
             eprintln!("inspect: standard output: {error}");
             ExitCode::from(3)
         }
-        _ if report.is_whole() => ExitCode::SUCCESS,
-        _ => ExitCode::from(1),
+        _ => match report.verdict {
+            Verdict::Whole => ExitCode::SUCCESS,
+            Verdict::NotWhole => ExitCode::from(1),
+            Verdict::NothingRead => ExitCode::from(4),
+        },
     }
 }
 

@@ -6,10 +6,15 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use shardring::decode::JsonKind;
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// All that was found.
+/// All that was found. The table says it in the same words.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
+    /// All in one word.
+    pub(crate) verdict: Verdict,
+    /// Why it is not whole.
+    pub(crate) reasons: Vec<String>,
     /// By kind of event, in the order of their names.
     pub(crate) kinds: Vec<KindReport>,
     /// Keys that came and that the model does not know.
@@ -24,9 +29,23 @@ pub(crate) struct Report {
     pub(crate) roundtrip: Option<Roundtrip>,
     /// Payloads that are no dispatch, by opcode.
     pub(crate) other_payloads: BTreeMap<String, u64>,
-    /// Documents that are no payload, and the first of them.
+    /// Broken documents, which are no payload: how many, and the first of them by file and line.
     pub(crate) broken_count: u64,
     pub(crate) broken: Vec<String>,
+}
+
+/// What a report comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Verdict {
+    /// Every field that the model knows was read, and nothing was lost on the way out.
+    #[serde(rename = "whole")]
+    Whole,
+    /// There is a reason why not.
+    #[serde(rename = "NOT whole")]
+    NotWhole,
+    /// There was no event.
+    #[serde(rename = "nothing read")]
+    NothingRead,
 }
 
 /// How the events of a kind were read.
@@ -37,7 +56,7 @@ pub(crate) struct KindReport {
     pub(crate) is_known: bool,
     pub(crate) count: u64,
     /// Typed, every field read.
-    pub(crate) full: u64,
+    pub(crate) in_full: u64,
     /// Typed, but for fields that could not be read.
     pub(crate) partly: u64,
     /// Not typed: kept as JSON.
@@ -97,9 +116,10 @@ pub(crate) struct Roundtrip {
     pub(crate) compared: u64,
     /// Keys that the model knows and that were not written.
     pub(crate) lost: Vec<Difference>,
+    /// Values that were written otherwise, and keys that were written though they never came.
+    pub(crate) changed: Vec<Difference>,
     /// Keys that it does not know, and that were not written therefore.
     pub(crate) unknown: Vec<Difference>,
-    pub(crate) changed: Vec<Difference>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,7 +148,9 @@ impl Report {
         let values = drift.values.into_iter();
         let bits = drift.bits.into_iter();
         let omitted = drift.omitted.into_iter();
-        Self {
+        let mut report = Self {
+            verdict: Verdict::Whole,
+            reasons: Vec::new(),
             kinds,
             unknown_keys: keys.collect(),
             unknown_values: values
@@ -147,23 +169,51 @@ impl Report {
             other_payloads,
             broken_count,
             broken,
-        }
+        };
+        report.judge();
+        report
     }
 
-    /// Whether every field that the model knows was read, and nothing was lost on the way out.
-    pub(crate) fn is_whole(&self) -> bool {
-        let is_read = |kind: &KindReport| {
-            kind.partly == 0 && kind.undecoded == 0 && (kind.untyped == 0 || !kind.is_known)
+    fn judge(&mut self) {
+        let sum = |of: fn(&KindReport) -> u64| self.kinds.iter().map(of).sum::<u64>();
+        // An event of a kind that is not known is untyped by nobody's fault.
+        let untyped = sum(|kind| if kind.is_known { kind.untyped } else { 0 });
+        let rows = |of: fn(&Roundtrip) -> &[Difference]| {
+            let rows = self.roundtrip.as_ref().map_or(&[][..], of);
+            rows.iter().map(|row| row.count).sum::<u64>()
         };
-        let is_same = |trip: &Roundtrip| trip.lost.is_empty() && trip.changed.is_empty();
-        self.broken_count == 0
-            && self.kinds.iter().all(is_read)
-            && self.roundtrip.as_ref().is_none_or(is_same)
+        self.reasons = [
+            (self.broken_count, "broken documents"),
+            (sum(|kind| kind.undecoded), "events undecoded"),
+            (untyped, "events untyped"),
+            (sum(|kind| kind.partly), "events partly read"),
+            (rows(|trip| &trip.lost), "keys lost"),
+            (rows(|trip| &trip.changed), "values changed"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{what}: {count}"))
+        .collect();
+        self.verdict = match self.reasons.is_empty() {
+            false => Verdict::NotWhole,
+            true if self.count() == 0 => Verdict::NothingRead,
+            true => Verdict::Whole,
+        };
     }
 
     /// Events in all.
     pub(crate) fn count(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.count).sum()
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "whole",
+            Self::NotWhole => "NOT whole",
+            Self::NothingRead => "nothing read",
+        })
     }
 }
 

@@ -11,33 +11,33 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let width = report.kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0).max(5);
     writeln!(
         out,
-        "{:width$} {:>9} {:>9} {:>7} {:>7} {:>6}  {:>24}  {:>24}",
+        "{:width$} {:>9} {:>9} {:>7} {:>7} {:>9}  {:>24}  {:>24}",
         "event",
         "count",
         "in full",
         "partly",
         "untyped",
-        "broken",
+        "undecoded",
         "bytes p50/p99/max",
         "µs p50/p99/max"
     )?;
     for kind in &report.kinds {
         writeln!(
             out,
-            "{:width$} {:>9} {:>9} {:>7} {:>7} {:>6}  {:>24}  {:>24}{}",
+            "{:width$} {:>9} {:>9} {:>7} {:>7} {:>9}  {:>24}  {:>24}{}",
             kind.name,
             kind.count,
-            kind.full,
+            kind.in_full,
             kind.partly,
             kind.untyped,
             kind.undecoded,
             whole(kind.len),
             micros(kind.decode_ns),
-            if kind.is_known { "" } else { "  new: this version does not know it" },
+            if kind.is_known { "" } else { "  unknown: this version does not know it" },
         )?;
     }
     for (opcode, count) in &report.other_payloads {
-        writeln!(out, "{opcode}: {count}, no dispatch")?;
+        writeln!(out, "other payloads: {opcode}: {count}")?;
     }
     for kind in &report.kinds {
         write_notes(kind, out)?;
@@ -45,12 +45,15 @@ pub(crate) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write_drift(report, out)?;
     write_roundtrip(report, out)?;
     if report.broken_count > 0 {
-        writeln!(out, "\nNo payloads: {} documents", report.broken_count)?;
+        writeln!(out, "\nBroken: {} documents", report.broken_count)?;
         report.broken.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
     }
     let kinds = report.kinds.len();
-    let verdict = if report.is_whole() { "whole" } else { "NOT whole" };
-    writeln!(out, "\n{} events of {kinds} kinds: {verdict}", report.count())
+    write!(out, "\n{} events of {kinds} kinds: {}", report.count(), report.verdict)?;
+    match &report.reasons[..] {
+        [] => writeln!(out),
+        reasons => writeln!(out, ": {}", reasons.join(", ")),
+    }
 }
 
 fn write_notes(kind: &KindReport, out: &mut impl Write) -> io::Result<()> {
@@ -65,10 +68,7 @@ fn write_drift(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let drifts =
         report.unknown_keys.len() + report.unknown_values.len() + report.unknown_bits.len();
     if drifts > 0 {
-        writeln!(
-            out,
-            "\nNot modelled (nothing is wrong with it: Discord is ahead of this version)"
-        )?;
+        writeln!(out, "\nUnknown (nothing is wrong with it: Discord is ahead of this version)")?;
     }
     for key in &report.unknown_keys {
         writeln!(out, "  {:>7} × key {}.{}, {}", key.count, key.object, key.key, key.value)?;
@@ -80,7 +80,7 @@ fn write_drift(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {:>7} × {} bit {}", bit.count, bit.of, bit.bit)?;
     }
     if !report.omitted_keys.is_empty() {
-        writeln!(out, "\nLeft out on purpose")?;
+        writeln!(out, "\nOmitted on purpose")?;
     }
     for key in &report.omitted_keys {
         writeln!(out, "  {:>7} × {}.{}: {}", key.count, key.object, key.key, key.reason)?;
@@ -93,8 +93,7 @@ fn write_roundtrip(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (lost, changed) = (trip.lost.len(), trip.changed.len());
     writeln!(
         out,
-        "\nWritten out again: {} events, {lost} keys lost, {changed} values changed, {} keys not \
-         modelled",
+        "\nWritten out again: {} events, {lost} keys lost, {changed} values changed, {} keys unknown",
         trip.compared,
         trip.unknown.len()
     )?;
@@ -105,7 +104,7 @@ fn write_roundtrip(report: &Report, out: &mut impl Write) -> io::Result<()> {
     };
     list("lost", &trip.lost)?;
     list("changed", &trip.changed)?;
-    list("not modelled", &trip.unknown)
+    list("unknown", &trip.unknown)
 }
 
 fn whole(quantiles: Quantiles) -> String {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use shardring::decode::{PADDING, Scratch};
 use shardring::model::{Event, EventKind};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 /// Reads payloads and remembers how they were read.
@@ -20,16 +21,23 @@ pub(crate) struct Inspector {
     differences: Option<Differences>,
     /// Payloads that are no dispatch, by opcode.
     others: BTreeMap<String, u64>,
-    /// Documents that are no payload: line and reason, the first few.
+    /// Documents that are no payload: file, line and reason, the first few.
     broken: Vec<String>,
     broken_count: u64,
+}
+
+/// Where a document began.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    file: &'p Path,
+    line: u64,
 }
 
 /// How the events of a kind were read.
 struct Tally {
     is_known: bool,
     count: u64,
-    full: u64,
+    in_full: u64,
     partly: u64,
     untyped: u64,
     undecoded: u64,
@@ -60,23 +68,24 @@ impl Inspector {
         }
     }
 
-    /// Reads one document: a payload, or a line of a capture.
-    pub(crate) fn see(&mut self, document: Document) {
+    /// Reads one document of a file: a payload, or a line of a capture.
+    pub(crate) fn see(&mut self, file: &Path, document: Document) {
+        let place = Place { file, line: document.line };
         let value: Value = match serde_json::from_str(&document.text) {
             Ok(value) => value,
-            Err(error) => return self.refuse(document.line, &error.to_string()),
+            Err(error) => return self.refuse(place, &error.to_string()),
         };
         match value {
             Value::Array(payloads) => {
                 for payload in payloads {
-                    self.see_payload(document.line, &payload.to_string(), payload);
+                    self.see_payload(place, &payload.to_string(), payload);
                 }
             }
             Value::Object(mut line) if line.contains_key("payload") && !line.contains_key("d") => {
                 let payload = line.remove("payload").unwrap_or(Value::Null);
-                self.see_payload(document.line, &payload.to_string(), payload);
+                self.see_payload(place, &payload.to_string(), payload);
             }
-            payload => self.see_payload(document.line, document.text.trim(), payload),
+            payload => self.see_payload(place, document.text.trim(), payload),
         }
     }
 
@@ -92,16 +101,16 @@ impl Inspector {
         )
     }
 
-    fn see_payload(&mut self, line: u64, text: &str, value: Value) {
+    fn see_payload(&mut self, place: Place<'_>, text: &str, value: Value) {
         let Value::Object(mut payload) = value else {
-            return self.refuse(line, "no object");
+            return self.refuse(place, "no object");
         };
         let op = payload.get("op").cloned().unwrap_or(Value::Null);
         let name = payload.get("t").and_then(Value::as_str).unwrap_or("").to_owned();
         if name.is_empty() {
             return match op {
                 Value::Number(op) => *self.others.entry(format!("opcode {op}")).or_default() += 1,
-                _ => self.refuse(line, "neither `t` nor `op`: no payload"),
+                _ => self.refuse(place, "neither `t` nor `op`: no payload"),
             };
         }
         let came = payload.remove("d").unwrap_or(Value::Null);
@@ -141,7 +150,7 @@ impl Inspector {
         tally.count += 1;
         let notes = self.scratch.notes();
         match outcome {
-            Outcome::Typed if notes.count() == 0 => tally.full += 1,
+            Outcome::Typed if notes.count() == 0 => tally.in_full += 1,
             Outcome::Typed => tally.partly += 1,
             Outcome::Untyped => tally.untyped += 1,
             Outcome::Undecoded(why) => {
@@ -155,10 +164,10 @@ impl Inspector {
         }
     }
 
-    fn refuse(&mut self, line: u64, why: &str) {
+    fn refuse(&mut self, place: Place<'_>, why: &str) {
         self.broken_count += 1;
         if self.broken.len() < BROKEN_MAX {
-            self.broken.push(format!("line {line}: {why}"));
+            self.broken.push(format!("{}:{}: {why}", place.file.display(), place.line));
         }
     }
 }
@@ -170,7 +179,7 @@ impl Tally {
         Self {
             is_known: kind != EventKind::Unknown,
             count: 0,
-            full: 0,
+            in_full: 0,
             partly: 0,
             untyped: 0,
             undecoded: 0,
@@ -185,7 +194,7 @@ impl Tally {
             name,
             is_known: self.is_known,
             count: self.count,
-            full: self.full,
+            in_full: self.in_full,
             partly: self.partly,
             untyped: self.untyped,
             undecoded: self.undecoded,

@@ -40,7 +40,7 @@ fn the_examples_of_the_documents_come_out_as_they_went_in() {
     let path = here("tests/documents.ndjson");
     let output = inspect(&["--roundtrip", path.to_str().unwrap()], "");
     let text = String::from_utf8(output.stdout).unwrap();
-    let whole = "events, 0 keys lost, 0 values changed, 0 keys not modelled";
+    let whole = "events, 0 keys lost, 0 values changed, 0 keys unknown";
     assert!(text.contains(whole), "{text}");
     assert_eq!(output.status.code(), Some(0), "{text}");
 }
@@ -99,6 +99,15 @@ fn what_could_not_be_read_is_a_failure_and_says_why() {
     let why = report["kinds"][1]["notes"].as_object().unwrap().keys().next().unwrap();
     assert!(why.contains("TypingStart.timestamp"), "{why}");
     assert_eq!(report["broken_count"], 2);
+    // The file, the line and why; and all reasons in one place.
+    assert!(report["broken"][0].as_str().unwrap().starts_with("-:3: EOF"), "{report}");
+    assert_eq!(report["verdict"], "NOT whole");
+    let reasons = ["broken documents: 2", "events untyped: 1", "events partly read: 1"];
+    assert_eq!(report["reasons"], Value::from(reasons.to_vec()));
+    let table = String::from_utf8(inspect(&["-"], input).stdout).unwrap();
+    assert!(table.contains("-:3: EOF"), "{table}");
+    let verdict = format!("2 events of 2 kinds: NOT whole: {}\n", reasons.join(", "));
+    assert!(table.ends_with(&verdict), "{table}");
 }
 
 #[test]
@@ -107,4 +116,52 @@ fn a_file_that_is_not_there_is_told_apart() {
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no/such/file"));
     assert_eq!(inspect(&["--no-such-flag"], "").status.code(), Some(2));
+}
+
+#[test]
+fn a_broken_document_is_told_with_its_file() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let paths = ["good.ndjson", "bad.ndjson"].map(|name| dir.join(name));
+    let good = r#"{"t":"TYPING_START","s":1,"op":0,"d":{"user_id":"7","channel_id":"8"}}"#;
+    std::fs::write(&paths[0], good).unwrap();
+    std::fs::write(&paths[1], format!("{good}\n{{\"t\":\n")).unwrap();
+    let [good, bad] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let table = String::from_utf8(inspect(&[good, bad], "").stdout).unwrap();
+    assert!(table.contains(&format!("{bad}:2: ")) && !table.contains(&format!("{good}:")));
+}
+
+#[test]
+fn what_holds_no_event_is_not_whole_but_nothing_read() {
+    for (input, others) in [("", 0), ("\n\n", 0), (r#"{"op":11}"#, 1)] {
+        let (report, code) = json(&["-"], input);
+        assert_eq!((&report["verdict"], code), (&"nothing read".into(), 4), "{input:?}");
+        assert_eq!(report["other_payloads"].as_object().unwrap().len(), others);
+        let table = String::from_utf8(inspect(&["-"], input).stdout).unwrap();
+        assert!(table.ends_with("\n0 events of 0 kinds: nothing read\n"), "{table}");
+    }
+}
+
+#[test]
+fn the_table_and_the_json_say_it_in_the_same_words() {
+    let input = r#"{"t":"MESSAGE_CREATE","s":1,"op":0,"d":{"id":"1","new_key":1}}
+{"t":"MESSAGE_SPARKLE","s":2,"op":0,"d":{}}
+{"op":11}"#;
+    let table = String::from_utf8(inspect(&["--roundtrip", "-"], input).stdout).unwrap();
+    let (report, _) = json(&["--roundtrip", "-"], input);
+    let heading = table.lines().next().unwrap();
+    let kind = report["kinds"][0].as_object().unwrap();
+    for word in ["count", "in_full", "partly", "untyped", "undecoded"] {
+        assert!(kind.contains_key(word) && heading.contains(&word.replace('_', " ")), "{word}");
+    }
+    for (key, told) in [
+        ("unknown_keys", "\nUnknown"),
+        ("other_payloads", "\nother payloads: opcode 11: 1"),
+        ("verdict", "2 events of 2 kinds: whole"),
+    ] {
+        assert!(report.get(key).is_some() && table.contains(told), "{key}: {table}");
+    }
+    let trip = report["roundtrip"].as_object().unwrap();
+    for word in ["lost", "changed", "unknown"] {
+        assert!(trip.contains_key(word) && table.contains(&format!(" {word}")), "{word}");
+    }
 }
