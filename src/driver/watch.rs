@@ -64,6 +64,7 @@ impl Watch {
         let (total, remaining) = self.budget.total_and_remaining(now);
         let admission = self.admission.state();
         StartMetrics {
+            uptime: now.since(Time::ZERO), // the engine's clock begins with it
             session_starts_remaining: remaining,
             session_starts_total: total,
             dials_waiting: admission.waiting,
