@@ -301,7 +301,10 @@ pub(crate) fn facts(snapshot: &Snapshot, rates: Option<&Rates>) -> Vec<Fact> {
     vec![
         fact(
             "budget",
-            format!("{} of {} session starts left", c(left), c(limit)),
+            match limit {
+                Some(limit) if limit >= NO_LIMIT => "no limit of session starts".to_owned(),
+                _ => format!("{} of {} session starts left", c(left), c(limit)),
+            },
             tone(left == Some(0.0), few, Tone::Warn),
         ),
         fact(
@@ -425,6 +428,8 @@ fn falling(a: Option<f64>, b: Option<f64>) -> Ordering {
 /// An acknowledgement that is older than this is a heartbeat that went unanswered: Discord asks for
 /// one every 41 s, and the alert in `docs/metrics.md` has the same bound.
 const ACK_AGE_BAD_S: f64 = 120.0;
+/// What a gateway without a limit says: the largest number that fits.
+const NO_LIMIT: f64 = u32::MAX as f64;
 /// Less than this part of the session starts is few.
 const STARTS_FEW: f64 = 0.2;
 
@@ -530,5 +535,9 @@ mod tests {
         assert_eq!((tone("budget"), tone("dials")), (Tone::Bad, Tone::Bad));
         assert_eq!(tone("sessions"), Tone::Warn);
         assert_eq!(tone("panics"), Tone::Plain);
+        let text = "# TYPE shardring_session_starts_limit gauge\n\
+                    shardring_session_starts_limit 4294967295\n";
+        let unlimited = Snapshot::read(&page(text)).unwrap();
+        assert_eq!(super::facts(&unlimited, None)[0].text, "no limit of session starts");
     }
 }

@@ -52,10 +52,11 @@ pub(crate) fn span(seconds: Option<f64>) -> String {
     }
 }
 
-/// Whole: `4 s`, `12 min`, `3 h 20 min`, `12 d 4 h`.
+/// Rounded: `4 s`, `12 min`, `3 h 20 min`, `12 d 4 h`.
 pub(crate) fn long(span: Duration) -> String {
-    let s = span.as_secs();
+    let s = span.as_secs_f64().round() as u64;
     match s {
+        _ if span.as_millis() < 950 => format!("{:.1} s", span.as_secs_f64()),
         0..120 => format!("{s} s"),
         120..3_600 => format!("{} min", s / 60),
         3_600..86_400 => format!("{} h {:02} min", s / 3_600, s / 60 % 60),
@@ -115,6 +116,8 @@ mod tests {
         ] {
             assert_eq!(span(some(seconds)), text, "{seconds}");
         }
+        assert_eq!(long(Duration::from_millis(9_990)), "10 s");
+        assert_eq!(long(Duration::from_millis(500)), "0.5 s");
         assert_eq!(long(Duration::from_secs(3_661)), "1 h 01 min");
         assert_eq!(long(Duration::from_secs(86_400 * 12 + 3_600 * 4)), "12 d 4 h");
         assert_eq!(

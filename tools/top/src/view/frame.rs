@@ -64,18 +64,24 @@ fn numbers(app: &App) -> (String, String) {
     };
     let cores = snapshot.cores.len() as f64 + snapshot.gauge(Gauge::CoresLeftOut).unwrap_or(0.0);
     let first = format!(
-        "shardring {}  {uptime}{} cores, {} of {} shards active",
+        "shardring {}  {uptime}{} {}, {} of {} shards active",
         snapshot.version,
         count(Some(cores)),
+        if cores == 1.0 { "core" } else { "cores" },
         count(Some(snapshot.states[ACTIVE])),
         count(Some(snapshot.shards_total())),
     );
+    let over = match app.span {
+        Span::Interval => "the last interval",
+        Span::Seconds10 => "10 s",
+        Span::Minute => "60 s",
+        Span::Reset => "all since r",
+    };
     let per_s = |total: Total| app.rates.as_ref().and_then(|rates| rates.total(total));
     let second = format!(
-        "{} events/s  {}/s wire, {}/s JSON",
+        "{} events/s, {}/s over {over}",
         rate(per_s(Total::Received)),
         bytes(per_s(Total::WireBytes)),
-        bytes(per_s(Total::TextBytes)),
     );
     (first, second)
 }
@@ -120,13 +126,7 @@ pub(super) fn footer(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
         let text = format!("/{}_  Enter keeps, Esc clears", app.look().filter);
         return put(buf, area, 0, area.y, &text, area.width, theme.tone(Tone::Warn));
     }
-    let mut text = String::from("q quit  ? help  Tab pane  p pause  r reset  +/- interval");
-    text.push_str(match app.span {
-        Span::Interval => "  w rates: last",
-        Span::Seconds10 => "  w rates: 10 s",
-        Span::Minute => "  w rates: 60 s",
-        Span::Reset => "  w rates: all",
-    });
+    let mut text = String::from("q quit  ? help  Tab pane  p pause  r reset  +/- pace  w span");
     if !tables::sorts(app.pane).is_empty() {
         text.push_str("  s sort");
     }

@@ -61,7 +61,7 @@ fn the_overview_fits_into_the_least_size() {
         "shardring 0.1.0  up 62 s, 2 cores, 63 of 64 shards active          bot.test:9464"
     );
     let columns = [
-        "1,000 events/s  293 KiB/s wire, 977 KiB/s JSON",
+        "1,000 events/s, 293 KiB/s over 10 s",
         "0.0 s old, every 1 s",
         " 1 Overview ",
         "Events/s: 1,000 now, at most 1,000 in the last 1 s",
@@ -213,11 +213,13 @@ fn the_help_has_every_key_and_fits() {
 }
 
 #[test]
-fn the_foot_tells_keys_spans_and_a_filter_that_is_typed() {
+fn the_view_tells_keys_span_and_a_filter_that_is_typed() {
     let mut app = app(4);
     app.press(2 * SECOND, Key::Char('2'));
     let shown = screen(&app, 2 * SECOND, 100, 24);
-    assert!(shown[23].ends_with("w rates: 10 s  s sort  / filter"), "{}", shown[23]);
+    assert!(shown[23].ends_with("w span  s sort  / filter"), "{}", shown[23]);
+    app.press(2 * SECOND, Key::Char('w'));
+    shows(&screen(&app, 2 * SECOND, 80, 24), &["1,000 events/s, 293 KiB/s over 60 s", "/ filter"]);
     app.press(2 * SECOND, Key::Char('p'));
     shows(&screen(&app, 4 * SECOND, 80, 24), &["PAUSED, this is 2 s old"]);
     for key in "/pres".chars() {
