@@ -33,7 +33,7 @@ pub(crate) fn rate(value: Option<f64>) -> String {
     }
 }
 
-/// `27.4 µs`, `3.30 ms`, `1.25 s`, `12 min`.
+/// In at most seven characters (up to a year): `27.4 µs`, `3.30 ms`, `1.25 s`, `12 min`, `4.2 h`.
 pub(crate) fn span(seconds: Option<f64>) -> String {
     let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) else {
         return NONE.to_owned();
@@ -43,9 +43,11 @@ pub(crate) fn span(seconds: Option<f64>) -> String {
         s if s < 0.999_5e-3 => (s * 1e6, "µs"),
         s if s < 0.999_5 => (s * 1e3, "ms"),
         s if s < 600.0 => (s, "s"),
-        s => return long(Duration::from_secs_f64(s.min(1e12))),
+        s if s < 5_970.0 => (s / 60.0, "min"),
+        s => (s.min(1e9) / 3_600.0, "h"),
     };
     match value {
+        value if unit == "min" => format!("{value:.0} {unit}"),
         value if value < 9.995 => format!("{value:.2} {unit}"),
         value if value < 99.95 => format!("{value:.1} {unit}"),
         value => format!("{value:.0} {unit}"),
@@ -111,6 +113,8 @@ mod tests {
             (0.25, "250 ms"),
             (41.25, "41.2 s"),
             (720.0, "12 min"),
+            (3_600.0, "60 min"),
+            (15_000.0, "4.17 h"),
             (f64::NAN, "-"),
             (-1.0, "-"),
         ] {
