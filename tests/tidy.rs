@@ -48,10 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("members", &["error", "feed", "shard"]),
     ("config", &["command", "decode", "discovery", "error", "model", "shard", "trust", "wire"]),
     ("shard", &["clock", "command", "config", "decode", "error", "metrics", "model", "wire"]),
-    (
-        "testing",
-        &["clock", "config", "decode", "error", "metrics", "model", "shard", "wire"],
-    ),
+    ("testing", &["clock", "config", "decode", "error", "metrics", "model", "shard", "wire"]),
     (
         "driver",
         &[

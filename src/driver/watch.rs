@@ -64,6 +64,7 @@ impl Watch {
         let window = self.budget.window(now);
         let admission = self.admission.state();
         StartMetrics {
+            uptime: now.since(Time::ZERO), // the engine's clock begins with it
             session_starts_remaining: window.remaining,
             session_starts_total: window.total,
             dials_waiting: admission.waiting,

@@ -247,11 +247,13 @@ pub struct Metrics {
     start: Option<StartMetrics>,
 }
 
-/// What stands between the shards and Discord when they connect: the budget of session starts, and
-/// the admission of dials. Of the whole engine.
+/// Since when the engine runs, and what stands between its shards and Discord when they connect: the
+/// budget of session starts, and the admission of dials. Of the whole engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartMetrics {
+    /// How long the engine has run.
+    pub uptime: Duration,
     /// IDENTIFYs of the window that are left, the reserve among them.
     pub session_starts_remaining: u32,
     /// IDENTIFYs of a window.
@@ -366,8 +368,8 @@ impl Metrics {
         &self.cores
     }
 
-    /// The budget of session starts and the admission of dials; `None` if the engine's first core
-    /// ended by a fault.
+    /// How long the engine has run, the budget of session starts and the admission of dials; `None`
+    /// if the engine's first core ended by a fault.
     pub fn start(&self) -> Option<StartMetrics> {
         self.start
     }

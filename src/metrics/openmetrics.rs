@@ -17,7 +17,7 @@ use std::fmt::{self, Write};
 use families::{
     ACKS_OPEN, BUCKETS, BUILD, CORES, CORES_LEFT_OUT, COUNTERS, DISCONNECTS, EACH_SHARD, KINDS,
     LATENCIES, PAUSED, POOL_PEAK, QUANTILE, QUANTILES, SHARDS, SHARDS_LEFT_OUT, SHARDS_MAX, START,
-    STATES, state_index,
+    STATES, UPTIME, state_index,
 };
 use text::{Label, Page};
 
@@ -42,6 +42,10 @@ pub(super) fn write(metrics: &Metrics, out: &mut impl Write) -> fmt::Result {
         page.single(family, value(&metrics.counters))?;
     }
     page.single(&POOL_PEAK, metrics.counters.pool_peak_len)?;
+    page.family(&UPTIME)?;
+    if let Some(start) = metrics.start() {
+        page.sample(&[], start.uptime.as_secs_f64())?;
+    }
     for (family, value) in START {
         page.family(family)?;
         if let Some(start) = metrics.start() {

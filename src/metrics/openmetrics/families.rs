@@ -68,6 +68,13 @@ pub(super) const POOL_PEAK: Family = family(
     "Most that the pool for unfinished messages of any core held since the start.",
 );
 
+pub(super) const UPTIME: Family = family(
+    Gauge,
+    "shardring_uptime_seconds",
+    "seconds",
+    "How long the engine has run; it falls when another engine answers.",
+);
+
 /// A value of the start's guards.
 pub(super) type OfStart = fn(&StartMetrics) -> u64;
 

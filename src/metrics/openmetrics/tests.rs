@@ -109,6 +109,14 @@ fn beyond_the_bound_cores_are_left_out_and_counted() {
 }
 
 #[test]
+fn how_long_the_engine_has_run_is_told_unless_its_first_core_is_gone() {
+    let families = read(&sample().render_openmetrics()).unwrap();
+    assert_eq!(value(&families, "shardring_uptime_seconds", &[]), 306.5);
+    let families = read(&Metrics::new().render_openmetrics()).unwrap();
+    assert!(find(&families, "shardring_uptime_seconds").samples.is_empty());
+}
+
+#[test]
 fn a_histogram_counts_up_to_its_bounds_over_all_cores() {
     let mut metrics = Metrics::new();
     for ns in [1, 1_000, 1_100, 100_000, 900_000_000] {
@@ -216,6 +224,7 @@ fn sample() -> Metrics {
         disconnects,
     };
     metrics.set_start(StartMetrics {
+        uptime: Duration::from_millis(306_500),
         session_starts_remaining: 301,
         session_starts_total: 302,
         dials_waiting: 303,

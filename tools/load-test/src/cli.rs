@@ -1,5 +1,6 @@
 //! The flags, and what they mean together: a [`Plan`]. Nothing is started here.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,6 +133,10 @@ pub(crate) struct Cli {
     /// Writes a page (HTML, nothing else needed) with charts of latency, throughput, CPU and memory
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Serves the client's metrics as OpenMetrics text at http://ADDR/metrics while a job runs, for
+    /// shardring-top and Prometheus; each scrape is a little work for the engine that is measured
+    #[arg(long, value_name = "ADDR", value_parser = listen)]
+    metrics_listen: Option<SocketAddr>,
     /// No live numbers on standard error
     #[arg(long, short)]
     quiet: bool,
@@ -235,6 +240,7 @@ impl Cli {
             guild_bytes: if self.guild_burst { GUILD_BURST_BYTES } else { 0 },
             seed: self.seed,
             ready_timeout: Duration::from_secs_f64(self.ready_timeout),
+            metrics_listen: self.metrics_listen,
         };
         let Self { scenario, report, json, quiet, .. } = self;
         Ok(Plan { job, scenario, report, json, quiet })
@@ -285,6 +291,13 @@ fn writable(path: &Path) -> Result<(), String> {
         return Err(format!("--report: {} is a folder", path.display()));
     }
     Ok(())
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() > 0 => Ok(address),
+        _ => Err("an address and a port, as 127.0.0.1:9464".to_owned()),
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -382,6 +395,8 @@ mod tests {
             &["--scenario", "memory-d"],
             &["--report", "no/such/folder/report.html"],
             &["--report", "."],
+            &["--metrics-listen", "9464"],
+            &["--metrics-listen", "127.0.0.1:0"],
         ] {
             assert!(plan(args).is_err(), "{args:?}");
         }

@@ -5,6 +5,7 @@
 
 mod wait;
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -15,6 +16,7 @@ use shardring::{Engine, Handle, Metrics};
 
 use crate::child::GatewayChild;
 use crate::course::{Links, Moment};
+use crate::endpoint::Endpoint;
 use crate::http;
 use crate::ledger::{self, Clerk};
 use crate::live::{Live, Now};
@@ -48,6 +50,8 @@ pub(crate) fn run(plan: &JobPlan, live: &mut Live, interrupted: &AtomicBool) -> 
 struct Job<'a> {
     plan: &'a JobPlan,
     child: Option<GatewayChild>,
+    /// Whoever scrapes is asked to leave before the engine is.
+    endpoint: Option<Endpoint>,
     engine: Option<Engine>,
     handle: Handle,
     watch: Arc<Watch>,
@@ -80,6 +84,9 @@ impl End {
 impl<'a> Job<'a> {
     /// Starts gateway and engine.
     fn start(plan: &'a JobPlan, report: &mut Report) -> Result<Self, String> {
+        // First of all: a port that is taken should cost nothing.
+        let listener = plan.metrics_listen.map(TcpListener::bind).transpose();
+        let listener = listener.map_err(|error| format!("--metrics-listen: {error}"))?;
         let folder = Folder::make().map_err(|error| format!("a temporary folder: {error}"))?;
         let gateway_ledger = folder.path("gateway.ledger");
         let (child, url) = match &plan.gateway {
@@ -137,9 +144,12 @@ impl<'a> Job<'a> {
         let engine = Engine::start(config, move |core| Ok(bench.probe(core)))
             .map_err(|error| format!("the engine does not start: {error}"))?;
         report.rss_started_kib = process::rss_kib().ok();
+        let endpoint = listener.map(|listener| Endpoint::open(listener, engine.handle()));
+        let endpoint = endpoint.transpose().map_err(|error| format!("a thread: {error}"))?;
         Ok(Self {
             plan,
             child,
+            endpoint,
             handle: engine.handle(),
             engine: Some(engine),
             watch,
@@ -287,6 +297,7 @@ impl<'a> Job<'a> {
             Some(metrics) => report.set_metrics(self.metrics_before.as_ref(), &metrics),
             None => report.problem("the engine did not give its metrics"),
         }
+        drop(self.endpoint.take());
         if let Some(engine) = self.engine.take() {
             stop_engine(engine, report);
         }

@@ -7,6 +7,7 @@
 mod child;
 mod cli;
 mod course;
+mod endpoint;
 mod html;
 mod http;
 mod job;

@@ -1,5 +1,6 @@
 //! What is to be done, after all rules of the flags: plain data. Made by `cli`, read by everybody.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -126,6 +127,8 @@ pub(crate) struct JobPlan {
     pub(crate) guild_bytes: usize,
     pub(crate) seed: u64,
     pub(crate) ready_timeout: Duration,
+    /// Where the client's metrics are served, if they are.
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 impl JobPlan {

@@ -1,8 +1,8 @@
 //! The program as its user runs it: flags in; exit code, JSON and text out.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -49,6 +49,39 @@ fn a_clean_job_exits_with_0_and_every_event_was_seen_once() {
     }
     assert_eq!(report["latency_from"], "intended_send");
     assert_eq!(report["latency"]["count"], 1000);
+}
+
+#[test]
+fn the_metrics_are_served_while_a_job_runs_and_not_any_longer() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let mut job = program()
+        .args(["--json", "--quiet", "--shards", "4", "--rate", "2000", "--seconds", "1.5"])
+        .args(["--metrics-listen", &address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    let text = loop {
+        assert!(Instant::now() < until, "no metrics");
+        let text = scraped(&address).unwrap_or_default();
+        if text.contains("shardring_shards{state=\"active\"} 4\n") {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text;"));
+    assert!(text.contains("\nshardring_uptime_seconds ") && text.ends_with("# EOF\n"));
+    assert!(job.wait().unwrap().success());
+    assert!(scraped(&address).is_err());
+}
+
+fn scraped(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[test]
