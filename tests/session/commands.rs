@@ -236,6 +236,41 @@ fn an_identify_that_was_not_written_leaves_its_presence_waiting() {
     assert!(texts(&world).is_empty());
 }
 
+#[test]
+fn a_presence_that_is_renewed_over_and_over_keeps_its_place() {
+    let mut world = World::new(1, 1, 20, Script::default());
+    world.start();
+    world.run(s(1)); // IDENTIFY has gone without one
+    while world.send(0, command(1)).is_ok() {}
+    for number in 0..100 {
+        world.send(0, playing(number)).unwrap();
+        world.run(ms(700));
+        let _ = world.send(0, command(2));
+    }
+    let presence = world.sent(0, Sent::Command).iter().position(|(_, text)| op(text) == 3);
+    // The window took some 110; the 64 that waited before it go before it.
+    assert!((100..190).contains(&presence.unwrap()), "{presence:?}");
+}
+
+#[test]
+fn a_change_that_is_taken_back_leaves_what_is_to_be_sent_again() {
+    let mut world = active(21, Script::default());
+    for number in 0..5 {
+        world.send(0, playing(number)).unwrap();
+    }
+    world.run(s(1));
+    world.act(0, Act::End(LinkEnd::Reset));
+    world.run(s(5));
+    assert_eq!(world.state(0), State::Active);
+    // The last may have been lost and is to go again, when the twenty seconds are over.
+    let other = world.send(0, playing(9)).unwrap();
+    assert!(other.cancel());
+    world.run(s(30));
+    world.act(0, Act::Op9(false));
+    world.run(s(30));
+    assert!(identified(&world).unwrap().contains(r#""name":"4""#));
+}
+
 fn channel(text: &str) -> &str {
     text_after(text, "\"channel_id\":")
 }

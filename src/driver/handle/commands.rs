@@ -163,7 +163,7 @@ impl CommandReceipt {
     /// Why it was not sent; see [`Handle::send`].
     pub fn wait(&self) -> Result<CommandSent, Error> {
         loop {
-            if let Some(result) = self.wait_timeout(LONG) {
+            if let Some(result) = self.wait_until(None) {
                 return result;
             }
         }
@@ -176,12 +176,20 @@ impl CommandReceipt {
     ///
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, at_most: Duration) -> Option<Result<CommandSent, Error>> {
-        let end = Instant::now() + at_most.min(LONG);
+        self.wait_until(Instant::now().checked_add(at_most))
+    }
+
+    /// `None`: for ever.
+    fn wait_until(&self, end: Option<Instant>) -> Option<Result<CommandSent, Error>> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
             if let Poll::Ready(result) = self.poll_result(&waker) {
                 return Some(result);
             }
+            let Some(end) = end else {
+                thread::park();
+                continue;
+            };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
@@ -190,9 +198,6 @@ impl CommandReceipt {
         }
     }
 }
-
-/// So long, that nobody waits in one go.
-const LONG: Duration = Duration::from_secs(3600);
 
 struct Unpark(Thread);
 

@@ -35,8 +35,8 @@ pub(super) struct PresenceSlot {
 pub(super) struct Waiting {
     ticket: Ticket,
     turn: Turn,
-    /// What was set before; taken back, that is set again. `None`: what is set now stays.
-    before: Option<Option<Presence>>,
+    /// What was set before; taken back, that is set again.
+    before: Option<Presence>,
 }
 
 impl Waiting {
@@ -55,9 +55,7 @@ impl PresenceSlot {
     /// What is set.
     pub(super) fn wanted(&self) -> Option<&Presence> {
         match &self.waiting {
-            Some(Waiting { ticket, before: Some(before), .. }) if ticket.is_cancelled() => {
-                before.as_ref()
-            }
+            Some(Waiting { ticket, before, .. }) if ticket.is_cancelled() => before.as_ref(),
             _ => self.wanted.as_ref(),
         }
     }
@@ -67,7 +65,7 @@ impl PresenceSlot {
         update: &UpdatePresence,
         start: Option<&UpdatePresence>,
         ticket: Ticket,
-        turn: Turn,
+        mut turn: Turn,
     ) {
         self.sweep();
         let wanted = match (&self.wanted, start) {
@@ -78,10 +76,11 @@ impl PresenceSlot {
         let shown = self.wanted.replace(wanted);
         let before = match self.waiting.take() {
             Some(older) => {
+                turn.number = older.turn.number; // Its place, so that it is not put off for ever.
                 older.ticket.end(Over::Superseded);
                 older.before
             }
-            None => Some(shown),
+            None => shown,
         };
         self.waiting = Some(Waiting { ticket, turn, before });
     }
@@ -104,9 +103,7 @@ impl PresenceSlot {
 
     fn take_back(&mut self) -> Option<Ticket> {
         let waiting = self.waiting.take()?;
-        if let Some(before) = waiting.before {
-            self.wanted = before;
-        }
+        self.wanted = waiting.before;
         Some(waiting.ticket)
     }
 
@@ -151,9 +148,7 @@ impl PresenceSlot {
         if waiting.ticket.fly() {
             return Some(waiting);
         }
-        if let Some(before) = waiting.before {
-            self.wanted = before;
-        }
+        self.wanted = waiting.before;
         None
     }
 
@@ -186,7 +181,8 @@ impl PresenceSlot {
         let Some((lost_at, last)) = lost_at.zip(self.sent_at.last()) else { return };
         let in_doubt = self.wanted.is_some() && lost_at.since(*last) < PRESENCE_DOUBT;
         if self.waiting.is_none() && in_doubt {
-            self.waiting = Some(Waiting { ticket: Ticket::none(), turn, before: None });
+            let before = self.wanted.clone();
+            self.waiting = Some(Waiting { ticket: Ticket::none(), turn, before });
         }
     }
 
