@@ -1,13 +1,13 @@
 //! Acknowledgements that a handler has put off: which events of a shard are still open, and when
 //! there are so many that the shard has to wait.
 //!
-//! Sans-io. The window ([`Acks`]) belongs to the shard's core; an [`Ack`] may go to any thread, and
+//! Sans-io. The window (`Acks`) belongs to the shard's core; an [`Ack`] may go to any thread, and
 //! to acknowledge is one atomic operation on the slot of its event. Only the acknowledgement that a
-//! waiting shard has asked for wakes it ([`AckWake`]), so that a hundred of them are one call to
+//! waiting shard has asked for wakes it (`AckWake`), so that a hundred of them are one call to
 //! the core. A shard whose handler puts nothing off pays one comparison an event.
 //!
 //! The window is a span of events, not a count of open ones: it begins with the oldest that is
-//! open. So what it holds is bounded, and [`Acks::acknowledged`] names a number up to which nothing
+//! open. So what it holds is bounded, and `Acks::acknowledged` names a number up to which nothing
 //! is missing.
 //!
 //! Invariants: at most `open_max` events from the oldest open one to the newest; a shard that is
@@ -354,6 +354,8 @@ struct Flight {
     shard: u32,
     wake: AckWake,
 }
+
+const _: () = assert!(size_of::<Acks>() == size_of::<usize>(), "every shard has one");
 
 /// The bits of a slot that count.
 const COUNT: u32 = !DROPPED;

@@ -71,18 +71,26 @@ fn start(
     (Run { gateway, engine: engine.into(), log }, acks)
 }
 
-/// Acknowledges whatever comes, a few at a time and those in the wrong order.
+/// Acknowledges whatever comes, on three threads, a few at a time and those in the wrong order: a
+/// wake that gets lost between them leaves a shard waiting for ever.
 fn acknowledge(acks: Receiver<Ack>) -> JoinHandle<u64> {
-    std::thread::spawn(move || {
-        let mut count = 0;
-        while let Ok(first) = acks.recv() {
-            let mut batch = vec![first];
-            batch.extend(acks.try_iter().take(6));
-            count += batch.len() as u64;
-            batch.into_iter().rev().for_each(Ack::ack);
-        }
-        count
-    })
+    let acks = Arc::new(Mutex::new(acks));
+    let workers = [3, 7, 12].map(|batch_len| {
+        let acks = Arc::clone(&acks);
+        std::thread::spawn(move || {
+            let mut count = 0;
+            loop {
+                let batch: Vec<Ack> = {
+                    let acks = acks.lock().unwrap();
+                    let Ok(first) = acks.recv() else { return count };
+                    [first].into_iter().chain(acks.try_iter().take(batch_len - 1)).collect()
+                };
+                count += batch.len() as u64;
+                batch.into_iter().rev().for_each(Ack::ack);
+            }
+        })
+    });
+    std::thread::spawn(move || workers.into_iter().map(|worker| worker.join().unwrap()).sum())
 }
 
 #[test]
