@@ -142,10 +142,10 @@
 //! every rule.
 //!
 //! **Voice and members.** [`Handle::join_voice`] gives what a voice client needs to connect, and
-//! then every reason to connect anew ([`VoiceHandoff`]); [`Handle::collect_members`] gives the chunks
-//! of a member request, their progress and what is missing ([`MemberChunks`]). Both work from a
-//! [`Context`] too, whatever the handler's interest is, and survive a resume. `docs/voice.md` of the
-//! repository has the sequence, and what bites.
+//! then every reason to connect anew ([`VoiceHandoff`]); [`Handle::collect_members`] gives the
+//! chunks of a member request, their progress and what is missing ([`MemberChunks`]). Both work
+//! from a [`Context`] too, whatever the handler's interest is, and survive a resume.
+//! `docs/voice.md` of the repository has the sequence, and what bites.
 //!
 //! **Limits.** Every queue, buffer and loop has a bound, and each bound a name in [`Limits`]:
 //!
