@@ -45,10 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("discovery", &["clock", "decode", "error", "shard", "trust", "wire"]),
     ("config", &["command", "decode", "discovery", "error", "model", "shard", "trust", "wire"]),
     ("shard", &["clock", "command", "config", "decode", "error", "metrics", "model", "wire"]),
-    (
-        "testing",
-        &["clock", "config", "decode", "error", "metrics", "model", "shard", "wire"],
-    ),
+    ("testing", &["clock", "config", "decode", "error", "metrics", "model", "shard", "wire"]),
     (
         "driver",
         &[
