@@ -73,7 +73,8 @@ impl OwnedEvent {
     /// ```
     /// use shardring::{Event, OwnedEvent};
     ///
-    /// let event = OwnedEvent::from_json(r#"{"t":"TYPING_START","d":{"user_id":"7"}}"#)?;
+    /// let text = r#"{"t":"TYPING_START","d":{"user_id":"7","channel_id":"8"}}"#;
+    /// let event = OwnedEvent::from_json(text)?;
     /// event.visit(|event| {
     ///     let Event::TypingStart(typing) = event else { panic!("{event:?}") };
     ///     assert_eq!(typing.user_id.get(), 7);
