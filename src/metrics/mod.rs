@@ -247,8 +247,8 @@ pub struct Metrics {
     start: Option<StartMetrics>,
 }
 
-/// Since when the engine runs, and what stands between its shards and Discord when they connect: the
-/// budget of session starts, and the admission of dials. Of the whole engine.
+/// Since when the engine runs, and what stands between its shards and Discord when they connect:
+/// the budget of session starts, and the admission of dials. Of the whole engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartMetrics {

@@ -1,9 +1,10 @@
-//! `--metrics-listen`: the client's OpenMetrics text over HTTP while a job runs, for `shardring-top`
-//! and Prometheus. One connection at a time, one request each, bounded in time and size. Never part
-//! of a job's outcome: whoever scrapes badly gets no answer, and the job goes on.
+//! `--metrics-listen`: the client's OpenMetrics text over HTTP while a job runs, for the tool
+//! `shardring-top` and for Prometheus. One connection at a time, one request each, bounded in time
+//! and size. Never part of a job's outcome: whoever scrapes badly gets no answer, and the job goes
+//! on.
 //!
-//! Invariant: the thread and its port are gone when [`Endpoint`] is dropped, so that the next job of
-//! a scenario can listen there.
+//! Invariant: the thread and its port are gone when [`Endpoint`] is dropped, so that the next job
+//! of a scenario can listen there.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! The scrapes of the last minute, so that rates can be taken over more than one interval, and the
 //! events per second of each interval for the curve. Never looks at a clock.
 //!
-//! Invariant: all scrapes in it are of one run of one engine, ascending in time; at most [`PAST_MAX`]
-//! of them, of which only the newest has its shards. Owned by `app`.
+//! Invariant: all scrapes in it are of one run of one engine, ascending in time; at most
+//! [`PAST_MAX`] of them, of which only the newest has its shards. Owned by `app`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -321,7 +321,8 @@ mod tests {
 
     #[test]
     fn samples_come_with_family_suffix_labels_and_value() {
-        let text = "# TYPE a counter\n# HELP a A \\\"thing\\\".\na_total{x=\"1\",y=\"q\\\"\\\\\\n\"} 7\n\
+        let text = "# TYPE a counter\n# HELP a A \\\"thing\\\".\n\
+                    a_total{x=\"1\",y=\"q\\\"\\\\\\n\"} 7\n\
                     # TYPE b gauge\nb NaN\n# TYPE c histogram\nc_bucket{le=\"+Inf\"} 2\nc_count 2\n\
                     c_sum 0.5\n# EOF\n";
         let found = samples(text).unwrap();

@@ -137,7 +137,10 @@ fn window(old: &Histogram, new: &Histogram) -> Window {
         *count -= before;
     }
     let count = buckets.last().map_or(0.0, |(_, count)| *count).max(0.0);
-    Window { count, quantiles: PARTS.map(|part| quantile(&buckets, part)) }
+    // None of them is longer than the longest since the start.
+    let longest = new.quantiles.last().copied().flatten().unwrap_or(f64::INFINITY);
+    let quantiles = PARTS.map(|part| quantile(&buckets, part).map(|span| span.min(longest)));
+    Window { count, quantiles }
 }
 
 /// Of cumulative buckets.
@@ -196,6 +199,10 @@ mod tests {
         let found = window(&old, &bucket([1_000.0, 1_005.0, 1_009.0, 1_010.0]));
         assert_eq!(found.count, 10.0);
         assert_eq!(found.quantiles, [Some(0.002), Some(0.004), Some(0.004)]);
+        let mut longest = bucket([1_000.0, 1_000.0, 1_010.0, 1_010.0]);
+        longest.quantiles[4] = Some(0.0025);
+        let found = window(&old, &longest);
+        assert_eq!(found.quantiles, [Some(0.0025); 3], "none is longer than the longest");
         let found = window(&old, &bucket([1_004.0, 1_004.0, 1_004.0, 1_004.0]));
         assert_eq!(found.quantiles[0], Some(0.0005), "half of the first bucket");
         assert_eq!(window(&old, &old).quantiles, [None; 3]);

@@ -1,7 +1,8 @@
 //! What one scrape told, by the names of `docs/metrics.md`. Never divides by time: that is `rates`.
 //!
-//! Invariant: nothing here grows beyond its named bound, and every text is printable ASCII, whatever
-//! the endpoint sent: it goes to a terminal. What an older engine does not tell is `None` or absent.
+//! Invariant: nothing here grows beyond its named bound, and every text is printable ASCII,
+//! whatever the endpoint sent: it goes to a terminal. What an older engine does not tell is `None`
+//! or absent.
 //! Made by `app` and `once` of a scrape's text.
 
 use std::fmt;

@@ -77,7 +77,7 @@ fn curve(app: &App, theme: Theme, area: Rect, buf: &mut Buffer) {
     };
     put(buf, area, 0, area.y, &title, area.width, theme.title());
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    // Thousandths of the highest, so that small rates have a curve, too. The newest is at the right.
+    // Thousandths of the highest, so that small rates have a curve, too; the newest at the right.
     let scale = if highest > 0.0 { 1_000.0 / highest } else { 0.0 };
     let bars = points.iter().rev().map(|point| (point * scale).round() as u64);
     Sparkline::default()
