@@ -31,6 +31,7 @@ Examples:
   load-test --scenario speed                      bursts of 1, 4 and 16, flat out, one shard
   load-test --scenario memory-b --shards 1000     KiB a shard, windows filled
   load-test --scenario storm --shards 1000        1,000 TLS shards cut at once, beside 200 others
+  load-test --commands 60 --seconds 60            events and commands: limits kept, receipts true
   load-test --report report.html                  the main job, with charts to look at
   load-test --gateway ws://127.0.0.1:8080 --ledger-file gateway.ledger")]
 pub(crate) struct Cli {
@@ -120,6 +121,12 @@ pub(crate) struct Cli {
     /// The GUILD_CREATEs after READY are 3 MB each
     #[arg(long, conflicts_with = "gateway", help_heading = "Traffic")]
     guild_burst: bool,
+    /// Commands a second beside the events, round the shards: presences, voice states, members,
+    /// soundboards, channel info. More than Discord lets through is fine: what waits longer than
+    /// 5 s expires, and the gateway's own count must not pass a limit
+    #[arg(long, value_name = "COMMANDS_PER_S", conflicts_with_all = ["gateway", "scenario"])]
+    #[arg(help_heading = "Traffic", value_parser = positive)]
+    commands: Option<f64>,
     /// The seed of all that is drawn, on both sides
     #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Traffic")]
     seed: u64,
@@ -237,6 +244,7 @@ impl Cli {
             ledger,
             load,
             guilds_per_shard,
+            commands_per_s: self.commands,
             guild_bytes: if self.guild_burst { GUILD_BURST_BYTES } else { 0 },
             seed: self.seed,
             ready_timeout: Duration::from_secs_f64(self.ready_timeout),

@@ -15,6 +15,7 @@ use replay_gateway::ledger::SessionLost;
 use shardring::{Engine, Handle, Metrics};
 
 use crate::child::GatewayChild;
+use crate::commands::{self, Commander};
 use crate::course::{Links, Moment};
 use crate::endpoint::Endpoint;
 use crate::http;
@@ -57,6 +58,7 @@ struct Job<'a> {
     watch: Arc<Watch>,
     results: Receiver<Seen>,
     clerk: Option<Clerk>,
+    commander: Option<Commander>,
     folder: Folder,
     url: String,
     expected: Option<u64>,
@@ -155,6 +157,7 @@ impl<'a> Job<'a> {
             watch,
             results,
             clerk,
+            commander: None,
             folder,
             url,
             expected: expected(plan)?,
@@ -191,7 +194,14 @@ impl<'a> Job<'a> {
             return Ok(End::Complete);
         }
         self.learn_start(tick)?;
-        self.wait_traffic(tick)
+        let commander = Commander::start(self.plan, self.handle.clone());
+        self.commander = commander.map_err(|error| {
+            tick.report.fail(format!("the thread of the commands: {error}"));
+            End::Broken
+        })?;
+        let end = self.wait_traffic(tick);
+        tick.report.commands = self.commander.take().and_then(Commander::finish);
+        end
     }
 
     /// Closes the window of measurement: events, time, CPU.
@@ -317,6 +327,9 @@ impl<'a> Job<'a> {
                 Ok(stats) => report.set_gateway(stats),
                 Err(error) => report.fail(error.to_string()),
             }
+        }
+        if let Some(commands) = report.commands.clone() {
+            commands::judge(&commands, report);
         }
         let ours = self.folder.path("client.ledger");
         if let Some(cut) = self.plan.cut {

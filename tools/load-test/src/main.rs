@@ -6,6 +6,7 @@
 
 mod child;
 mod cli;
+mod commands;
 mod course;
 mod endpoint;
 mod html;

@@ -123,6 +123,8 @@ pub(crate) struct JobPlan {
     pub(crate) ledger: LedgerMode,
     pub(crate) load: Load,
     pub(crate) guilds_per_shard: u32,
+    /// Commands beside the events, over all shards.
+    pub(crate) commands_per_s: Option<f64>,
     /// Bytes of each GUILD_CREATE after READY; 0: small ones.
     pub(crate) guild_bytes: usize,
     pub(crate) seed: u64,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use shardring::Metrics;
 use shardring::metrics::Counters;
 
+use crate::commands::Commands;
 use crate::course::{Course, Curve};
 use crate::latency::Percentiles;
 use crate::plan::{GatewayPlan, JobPlan, LedgerMode, Load, Wanted};
@@ -96,6 +97,9 @@ pub(crate) struct Report {
     pub(crate) ledger_waits: u64,
     pub(crate) ledger: Option<ledger::Report>,
     pub(crate) gateway: Option<Value>,
+    /// What became of the commands, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) commands: Option<Commands>,
     /// How the shards that were cut came back, in the scenario `storm`.
     #[serde(skip_serializing_if = "Storm::is_none")]
     pub(crate) storm: Storm,
@@ -124,6 +128,7 @@ pub(crate) struct Settings {
     pub(crate) ledger: LedgerMode,
     pub(crate) linger_us: u64,
     pub(crate) guilds_per_shard: u32,
+    pub(crate) commands_per_s: Option<f64>,
     pub(crate) guild_bytes: usize,
     pub(crate) seed: u64,
 }
@@ -147,6 +152,7 @@ impl Default for Settings {
             ledger: LedgerMode::Off,
             linger_us: 0,
             guilds_per_shard: 0,
+            commands_per_s: None,
             guild_bytes: 0,
             seed: 0,
         }
@@ -183,6 +189,7 @@ impl Settings {
             ledger: plan.ledger,
             linger_us: plan.linger.as_micros() as u64,
             guilds_per_shard: plan.guilds_per_shard,
+            commands_per_s: plan.commands_per_s,
             guild_bytes: plan.guild_bytes,
             seed: plan.seed,
             ..Self::default()
