@@ -1,6 +1,7 @@
 //! The live view: a terminal, a thread that scrapes, and the loop between them and [`App`].
 //!
-//! Invariant: however it ends (key, signal, error, panic), the terminal is given back as it was.
+//! Invariant: however it ends (key, signal, error, panic), the terminal is given back as it was,
+//! if it is still there.
 //! Scraping has a thread of its own, so that keys are obeyed while an endpoint stalls; one request
 //! and one answer are on the way at most.
 
@@ -12,13 +13,16 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::app::{App, Key};
 use crate::fetch::{self, Target};
 use crate::snapshot::Snapshot;
 use crate::view::{self, Theme};
 
+/// As for a terminal that cannot be used.
+const EXIT_NO_TERMINAL: u8 = 3;
 /// For keys to be waited for, before anything else is looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// The picture is drawn anew at least so often: it tells its own age.
@@ -33,16 +37,21 @@ type Answer = (Instant, Result<Snapshot, String>);
 /// A text about the terminal.
 pub(crate) fn run(target: Target, interval: Duration, theme: Theme) -> Result<(), String> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
+    // SIGHUP keeps its default: there is no terminal to give back. A second signal ends it whatever
+    // it does; so it is registered before the one that raises the flag.
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
             .map_err(|error| format!("signals cannot be watched: {error}"))?;
     }
     let app = App::new(target.to_string(), interval);
     let (requests, answers) = scraper(target).map_err(|error| format!("no thread: {error}"))?;
     // It also has panics give the terminal back before they are told.
     let mut terminal = ratatui::try_init().map_err(|error| format!("the terminal: {error}"))?;
+    end_with_the_terminal().map_err(|error| format!("no thread: {error}"))?;
     let ended = drive(app, theme, &mut terminal, &stop, &requests, &answers);
-    ratatui::restore();
+    // Of a terminal that is gone nothing can be given back.
+    let _ = ratatui::try_restore();
     ended.map_err(|error| format!("the terminal: {error}"))
 }
 
@@ -94,6 +103,22 @@ fn drive(
             })?;
         }
     }
+    Ok(())
+}
+
+/// Ends the program when nobody is at the other end of the terminal any more: it reads as an end
+/// without end, in which a look for keys never returns, and nothing is left to be given back.
+fn end_with_the_terminal() -> io::Result<()> {
+    std::thread::Builder::new().name("hang-up".to_owned()).spawn(|| {
+        let stdin = io::stdin();
+        loop {
+            // Nothing is asked for but what is always told.
+            let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+            if poll(&mut fds, None).is_ok() && !fds[0].revents().is_empty() {
+                std::process::exit(i32::from(EXIT_NO_TERMINAL));
+            }
+        }
+    })?;
     Ok(())
 }
 

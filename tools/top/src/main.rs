@@ -21,6 +21,7 @@ mod units;
 mod view;
 
 use std::io::IsTerminal;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,7 +74,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shardring-top: {error}");
+            // There may be nobody left to be told.
+            let _ = writeln!(std::io::stderr(), "shardring-top: {error}");
             ExitCode::from(3)
         }
     }

@@ -1,9 +1,13 @@
 //! The program as its user runs it against an endpoint: flags in; text, JSON and exit code out.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 
 fn program(args: &[&str]) -> Output {
@@ -103,4 +107,29 @@ fn the_live_view_needs_a_terminal_and_wrong_flags_are_exit_code_2() {
     assert_eq!(program(&["--url", "https://bot.test"]).status.code(), Some(2));
     let help = program(&["--help"]);
     assert!(String::from_utf8_lossy(&help.stdout).contains("q, Ctrl-C   quit"));
+}
+
+#[test]
+fn it_ends_with_its_terminal_though_nobody_sends_a_signal() {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags).unwrap();
+    unlockpt(&ours).unwrap();
+    let side = |_| Stdio::from(ioctl_tiocgptpeer(&ours, flags).unwrap());
+    let [input, output, error] = [0, 1, 2].map(side);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardring-top"));
+    command.args(["--url", "http://127.0.0.1:1/metrics"]);
+    let mut child = command.stdin(input).stdout(output).stderr(error).spawn().unwrap();
+    drop(command); // The last of its ends of the terminal here.
+    let mut ours = File::from(ours);
+    assert!(ours.read(&mut [0; 64]).unwrap() > 0, "it draws");
+    drop(ours);
+    let patience = Instant::now() + Duration::from_secs(30);
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            None if Instant::now() < patience => std::thread::sleep(Duration::from_millis(20)),
+            ended => break ended,
+        }
+    };
+    let _ = child.kill();
+    assert_eq!(ended.map(|status| (status.code(), status.signal())), Some((Some(3), None)));
 }
