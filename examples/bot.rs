@@ -1,5 +1,5 @@
-//! A whole bot: shows a presence, answers `!ping` over HTTP, joins each guild's first voice channel,
-//! counts its members. `DISCORD_TOKEN=… GATEWAY_URL=ws://… API_URL=http://… cargo run --example bot`
+//! A whole bot: shows a presence, answers `!ping` over HTTP, joins guilds' first voice channels,
+//! counts members. `DISCORD_TOKEN=… GATEWAY_URL=ws://… API_URL=http://… cargo run --example bot`
 
 use shardring::command::{Activity, RequestGuildMembers, UpdatePresence};
 use shardring::model::ChannelType;

@@ -1,8 +1,9 @@
-//! A load of commands beside the events: presences, voice states, members, soundboards, channel info, at
-//! a pace, round the shards; what became of each, and whether the gateway saw its limits kept.
+//! A load of commands beside the events: presences, voice states, members, soundboards, channel
+//! info, at a pace, round the shards; what became of each, and whether the gateway saw its limits
+//! kept.
 //!
-//! The pace may be more than Discord lets through: then the engine has to say no, and the gateway must
-//! never have to. Invariants: at most [`OPEN_MAX`] receipts are open; each command is counted
+//! The pace may be more than Discord lets through: then the engine has to say no, and the gateway
+//! must never have to. Invariants: at most [`OPEN_MAX`] receipts are open; each command is counted
 //! once, by what its receipt says.
 
 use std::collections::VecDeque;
@@ -54,7 +55,8 @@ pub(crate) struct Commander {
 }
 
 impl Commander {
-    /// Gives commands at the pace of the plan until [`finish`](Self::finish); `None` if it has none.
+    /// Gives commands at the pace of the plan until [`finish`](Self::finish); `None` if it has
+    /// none.
     ///
     /// # Errors
     /// No thread can be started.

@@ -98,7 +98,6 @@ pub(crate) struct Report {
     pub(crate) ledger: Option<ledger::Report>,
     pub(crate) gateway: Option<Value>,
     /// What became of the commands, if there were any.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) commands: Option<Commands>,
     /// How the shards that were cut came back, in the scenario `storm`.
     #[serde(skip_serializing_if = "Storm::is_none")]

@@ -298,6 +298,35 @@ fn links(report: &Report, table: &mut Table) {
         count => format!("{} MISSING", spaced(count)),
     };
     table.row("sequence numbers", &missing);
+    commands(report, table);
+}
+
+/// What became of the commands, and how near the gateway saw its limits.
+fn commands(report: &Report, table: &mut Table) {
+    let Some(commands) = &report.commands else { return };
+    let counts = [
+        (commands.superseded, "superseded"),
+        (commands.expired, "expired"),
+        (commands.full, "refused as too many waited"),
+        (commands.dropped, "lost with a connection"),
+        (commands.failed, "FAILED"),
+        (commands.unanswered, "WITHOUT AN ANSWER"),
+    ];
+    let mut text = format!("{} given, {} sent", spaced(commands.given), spaced(commands.sent));
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        let _ = write!(text, ", {} {what}", spaced(*count));
+    }
+    table.row("commands", &text);
+    let Some(stats) = &report.gateway else { return };
+    let number = |key: &str| stats.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    table.row(
+        "",
+        &format!(
+            "the gateway saw at most {} payloads in 60 s and {} presences in 20 s on a connection",
+            number("payloads_per_window_max"),
+            number("presences_per_window_max")
+        ),
+    );
 }
 
 fn ledger(report: &Report, table: &mut Table) {

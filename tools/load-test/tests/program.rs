@@ -126,6 +126,24 @@ fn flat_out_in_bursts_every_event_is_seen_once_too() {
 }
 
 #[test]
+fn more_commands_than_discord_takes_pass_no_limit_and_each_is_answered() {
+    let flags = ["--json", "--quiet", "--shards", "4", "--rate", "1000", "--seconds", "6"];
+    let output = run(&[&flags, &["--commands", "100"]]);
+    let report = json(&output);
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    let count = |key: &str| report["commands"][key].as_u64().unwrap();
+    let keys = ["sent", "superseded", "expired", "full", "dropped", "failed", "unanswered"];
+    assert_eq!(count("given"), keys.map(count).iter().sum::<u64>(), "{report:#}");
+    // Some had to wait: 100 a second are more than 4 shards may send.
+    assert!(count("sent") > 200 && count("superseded") > 0 && count("expired") > 0, "{report:#}");
+    assert_eq!(report["gateway"]["presences_per_window_max"], 5);
+    let received = &report["gateway"]["received"];
+    let received: u64 =
+        ["3", "4", "8", "31", "43"].map(|op| received[op].as_u64().unwrap()).iter().sum();
+    assert_eq!(received, count("sent"));
+}
+
+#[test]
 fn reconnects_lose_nothing_and_are_counted_by_their_cause() {
     let faults = [
         "--fault",
