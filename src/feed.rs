@@ -88,7 +88,7 @@ impl<T> Feed<T> {
 
     /// The same for at most so long; `Err` if there was neither an item nor the end in time.
     pub(crate) fn next_wait_timeout(&mut self, at_most: Duration) -> Result<Option<T>, Elapsed> {
-        let end = Instant::now() + at_most;
+        let Some(end) = Instant::now().checked_add(at_most) else { return Ok(self.next_wait()) };
         let mut queue = self.0.lock();
         loop {
             if let Some(item) = queue.items.pop_front() {

@@ -71,7 +71,7 @@ impl<T> Receipt<T> {
     ///
     /// The receipt itself, if the value has not come in time.
     pub fn wait_timeout(self, at_most: Duration) -> Result<Result<T, Error>, Self> {
-        let end = Instant::now() + at_most;
+        let Some(end) = Instant::now().checked_add(at_most) else { return Ok(self.wait()) };
         let mut state = self.0.lock();
         loop {
             match std::mem::replace(&mut *state, State::Taken) {

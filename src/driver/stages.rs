@@ -256,11 +256,13 @@ impl<H: Handler> Core<H> {
             return;
         };
         let now = self.clock.now();
-        if let Err(error) = self.shards[local as usize].shard.order(now, order) {
+        let slot = &mut self.shards[local as usize];
+        let was_down = slot.shard.is_down();
+        if let Err(error) = slot.shard.order(now, order) {
             told.give(Err(error));
             return;
         }
-        if matches!(order, LifeOrder::Start | LifeOrder::Restart) {
+        if was_down && matches!(order, LifeOrder::Start | LifeOrder::Restart) {
             self.waiters.started_again(local, shard);
         }
         self.settle(local);

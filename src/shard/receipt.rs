@@ -70,7 +70,10 @@ struct Promise(Mutex<Inner>);
 
 struct Inner {
     state: State,
-    wakers: Vec<Waker>,
+    /// Of whoever awaits it: the last that polled.
+    task: Option<Waker>,
+    /// Of the threads that wait for it now.
+    threads: Vec<Waker>,
 }
 
 enum State {
@@ -97,7 +100,7 @@ pub(crate) enum Over {
 
 /// A receipt and its ticket.
 pub(crate) fn ticket() -> (Ticket, CommandReceipt) {
-    let inner = Inner { state: State::Queued, wakers: Vec::new() };
+    let inner = Inner { state: State::Queued, task: None, threads: Vec::new() };
     let promise = Arc::new(Promise(Mutex::new(inner)));
     (Ticket(Some(Arc::clone(&promise))), CommandReceipt(promise))
 }
@@ -140,16 +143,38 @@ impl CommandReceipt {
         self.0.end(Over::Cancelled, |state| matches!(state, State::Queued | State::RateLimited(_)))
     }
 
-    /// The result, if it is there; else who is to be woken when it is.
+    /// The result, if it is there; else this task is to be woken when it is, and no other.
     pub(crate) fn poll_result(&self, waker: &Waker) -> Poll<Result<CommandSent, Error>> {
+        self.poll_or(|inner| match &mut inner.task {
+            Some(task) => task.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        })
+    }
+
+    /// The result, if it is there; else this thread is to be woken, too, until it
+    /// [leaves](Self::leave).
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))]
+    pub(crate) fn poll_thread(&self, waker: &Waker) -> Poll<Result<CommandSent, Error>> {
+        self.poll_or(|inner| {
+            if !inner.threads.iter().any(|known| known.will_wake(waker)) {
+                inner.threads.push(waker.clone());
+            }
+        })
+    }
+
+    /// This thread waits no longer.
+    #[cfg_attr(not(feature = "driver"), allow(dead_code))]
+    pub(crate) fn leave(&self, waker: &Waker) {
+        self.0.lock().threads.retain(|known| !known.will_wake(waker));
+    }
+
+    fn poll_or(&self, wait: impl FnOnce(&mut Inner)) -> Poll<Result<CommandSent, Error>> {
         let mut inner = self.0.lock();
         let result = match &inner.state {
             State::Sent(at) => Ok(CommandSent { at: *at }),
             State::Over(over) => Err(over.error()),
             State::Queued | State::Flying | State::RateLimited(_) => {
-                if !inner.wakers.iter().any(|known| known.will_wake(waker)) {
-                    inner.wakers.push(waker.clone());
-                }
+                wait(&mut inner);
                 return Poll::Pending;
             }
         };
@@ -222,11 +247,11 @@ impl Ticket {
         let Some(state) = next(&inner.state) else { return false };
         inner.state = state;
         let wakers = match inner.state {
-            State::Sent(_) => std::mem::take(&mut inner.wakers),
+            State::Sent(_) => inner.take_wakers(),
             _ => return true,
         };
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.for_each(Waker::wake);
         true
     }
 }
@@ -254,15 +279,21 @@ impl Promise {
             return false;
         }
         inner.state = State::Over(over);
-        let wakers = std::mem::take(&mut inner.wakers);
+        let wakers = inner.take_wakers();
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.for_each(Waker::wake);
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No user code runs under the lock, so a poisoned one still holds a whole state.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn take_wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        self.task.take().into_iter().chain(std::mem::take(&mut self.threads))
     }
 }
 
@@ -291,5 +322,40 @@ impl Over {
             Self::Rejected(error) => return error.clone(),
         };
         Error::new(kind, detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_no_longer_is_not_kept_and_who_does_is_woken() {
+        let (ticket, receipt) = ticket();
+        let [old, task, gone, thread] = [(); 4].map(|()| Arc::new(Count::default()));
+        for waiter in [&old, &task] {
+            assert!(receipt.poll_result(&Waker::from(Arc::clone(waiter))).is_pending());
+        }
+        for waiter in [&gone, &thread] {
+            assert!(receipt.poll_thread(&Waker::from(Arc::clone(waiter))).is_pending());
+        }
+        receipt.leave(&Waker::from(Arc::clone(&gone)));
+        assert_eq!([&old, &gone].map(Arc::strong_count), [1, 1]);
+        assert!(ticket.fly());
+        ticket.sent(Time::ZERO);
+        let woken = [old, task, gone, thread].map(|waiter| waiter.0.load(Ordering::Relaxed));
+        assert_eq!(woken, [0, 1, 0, 1]);
     }
 }

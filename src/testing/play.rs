@@ -50,6 +50,7 @@ impl<H: Handler> Rehearsal<H> {
     #[track_caller]
     pub(super) fn turn(&mut self, at: usize) {
         for _ in 0..EXCHANGES_MAX {
+            self.lines[at].shard.acknowledgements_came();
             self.settle(at);
             let carried = self.carry(at);
             if !self.give(at) && !carried {
@@ -60,6 +61,16 @@ impl<H: Handler> Rehearsal<H> {
             }
         }
         panic!("shard {} and its gateway talk without end", self.lines[at].shard.id());
+    }
+
+    /// What was acknowledged since the last call of the test lets its shards go on.
+    #[track_caller]
+    pub(super) fn acknowledged(&mut self) {
+        for at in 0..self.lines.len() {
+            if !self.lines[at].shard.session().acks.is_unused() {
+                self.turn(at);
+            }
+        }
     }
 
     /// The peer's bytes go to the shard, a payload at a time; whether any did.

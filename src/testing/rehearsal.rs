@@ -222,8 +222,10 @@ impl<H: Handler> Rehearsal<H> {
     }
 
     /// Lets time pass for all shards: heartbeats go and are acknowledged, back-offs end, time-outs
-    /// strike. Each happens at its own moment.
+    /// strike. Each happens at its own moment. With no time at all it lets those go on whose
+    /// [`Ack`](crate::Ack)s have come meanwhile.
     pub fn advance(&mut self, time: Duration) {
+        self.acknowledged();
         let until = self.now() + time;
         while self.step(until) {}
     }
@@ -277,6 +279,7 @@ impl<H: Handler> Rehearsal<H> {
     pub fn run_spawned(&mut self) -> usize {
         let panics = self.tasks.run();
         self.count_task_panics(panics);
+        self.acknowledged();
         self.tasks.len()
     }
 
@@ -311,6 +314,7 @@ impl<H: Handler> Rehearsal<H> {
                 self.failures.push(Error::new(ErrorKind::HandlerPanicked, detail));
             }
         }
+        self.acknowledged();
         count
     }
 

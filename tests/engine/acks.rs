@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use replay_gateway::Builder;
+use shardring::testing::{Dispatched, Rehearsal};
 use shardring::{
     Ack, Compression, ConfigBuilder, Context, Engine, Event, Handler, Limits, Link, Stage,
 };
@@ -182,4 +183,31 @@ fn the_size_of_the_window_is_checked() {
     limits.open_acks_max = 0;
     let error = config(1, "ws://127.0.0.1:1").limits(limits).build().unwrap_err();
     assert!(error.to_string().contains("limits.open_acks_max"), "{error}");
+}
+
+#[test]
+fn a_rehearsed_shard_waits_for_acknowledgements_as_an_engines_does() {
+    let mut limits = Limits::default();
+    limits.open_acks_max = 2;
+    let config = config(1, "ws://gateway.test").limits(limits).build().unwrap();
+    let (sender, acks) = channel();
+    let sender = Mutex::new(sender);
+    let mut stage = Rehearsal::start(config, move |_| {
+        let acks = sender.lock().unwrap().clone();
+        Ok(Deferring { log: Arc::default(), acks, mishap: None })
+    })
+    .unwrap();
+    let open = |acks: &Receiver<Ack>| acks.try_iter().collect::<Vec<_>>();
+    stage.ready(); // one is open
+    assert_ne!(stage.dispatch("RESUMED", "{}"), Dispatched::Held);
+    assert_eq!(stage.dispatch("RESUMED", "{}"), Dispatched::Held);
+    stage.advance(Duration::from_secs(60));
+    let first = open(&acks);
+    assert_eq!(first.len(), 2);
+    first.into_iter().for_each(Ack::ack);
+    stage.advance(Duration::ZERO);
+    assert_eq!(stage.gateway(0).waiting(), 0, "it goes on");
+    drop(open(&acks));
+    stage.advance(Duration::ZERO);
+    assert_eq!(stage.metrics().counters.acks_dropped, 1, "the alarm needs no next event");
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use replay_gateway::{Action, Cut, GatewayHandle, Target, VoiceFault};
-use shardring::command::RequestGuildMembers;
+use shardring::command::{RequestGuildMembers, UpdateVoiceState};
 use shardring::{
     CollectMembers, Config, Context, Delivery, Engine, ErrorKind, Event, EventKind, Handler,
     Intents, Interest, JoinVoice, Link, MembersEndCause, MembersNews, Shards, Stop, Token,
@@ -249,4 +249,19 @@ fn a_handler_joins_and_collects_and_sees_the_chunks_itself() {
     seen.sort();
     assert_eq!(seen, ["chunk of 7", "collected 7", &format!("connect in {CHANNEL}")]);
     engine.stop(Stop::EndSessions).unwrap();
+}
+
+#[test]
+fn a_command_of_the_user_that_takes_the_place_of_a_join_ends_it_at_once_and_is_sent() {
+    let run = run();
+    let handle = run.engine.handle();
+    let shard = handle.shard(2).unwrap();
+    shard.terminate().wait().unwrap();
+    let options = JoinVoice::default().timeout(Duration::from_secs(600));
+    let mut voice = handle.join_voice(GUILD, CHANNEL, options).wait().unwrap();
+    let own = handle.update_voice_state(UpdateVoiceState::join(GUILD, 6u64));
+    assert_eq!(next(&mut voice), VoiceChange::Ended(VoiceEnd::NotSent));
+    shard.start().wait().unwrap();
+    own.wait().unwrap();
+    run.stop().unwrap();
 }

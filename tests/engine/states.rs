@@ -386,3 +386,24 @@ fn the_gateway_info_counts_session_starts_as_they_go() {
     assert_eq!(info.clone(), info);
     run.stop().unwrap();
 }
+
+#[test]
+fn an_order_without_effect_does_not_end_the_wait_for_a_shard_to_stop() {
+    let run = ready(2);
+    let shard = shard(&run, 1);
+    let stopped = shard.wait_for(Stage::Stopped);
+    shard.start().wait().unwrap(); // it runs
+    shard.restart().wait_timeout(Duration::from_secs(20)).unwrap().ok();
+    let stopped = stopped.wait_timeout(Duration::from_millis(100)).expect_err("it did not stop");
+    shard.terminate().wait().unwrap();
+    stopped.wait().unwrap();
+    run.stop().unwrap();
+}
+
+#[test]
+fn a_wait_of_any_length_is_a_wait() {
+    let run = ready(1);
+    let ready = run.engine.handle().ready();
+    ready.wait_timeout(Duration::MAX).unwrap().unwrap();
+    run.stop().unwrap();
+}

@@ -196,6 +196,21 @@ fn a_presence_written_shortly_before_the_loss_is_sent_again_after_resumed() {
 }
 
 #[test]
+fn a_presence_is_not_sent_again_over_a_raw_one_that_came_after_it() {
+    let mut world = active(8, Script::default());
+    world.send(0, playing(1)).unwrap();
+    world.run(s(30));
+    let d = r#"{"since":null,"activities":[],"status":"dnd","afk":false}"#;
+    world.send(0, Command::raw(3, d)).unwrap();
+    world.run(s(1));
+    world.forget();
+    world.act(0, Act::End(LinkEnd::Reset));
+    world.run(s(30));
+    assert_eq!(world.state(0), State::Active);
+    assert!(sent_of(&world, 3).is_empty(), "what was raw is what the bot shows");
+}
+
+#[test]
 fn a_presence_in_flight_at_the_loss_is_sent_again_unless_a_newer_waits() {
     for newer in [false, true] {
         let mut world = active(9, Script::default());

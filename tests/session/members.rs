@@ -9,6 +9,7 @@ use shardring::shard::errands::ErrandError;
 use shardring::shard::errands::members::{
     COLLECTIONS_MAX, CollectMembers, MembersChunk, MembersEnd, MembersEndCause, MembersNews,
 };
+use shardring::shard::session::LifeOrder;
 use shardring::{Error, ErrorKind, Intents};
 
 use crate::errands::{GUILD, Told, new_session, reconnect, say, sent, up};
@@ -260,4 +261,20 @@ fn numbers_of_chunks_that_cannot_be_are_borne() {
     assert!(told.take().is_empty());
     chunk(&mut world, &nonce, 0, 0);
     assert!(end_of(told.take().pop().unwrap()).is_complete());
+}
+
+#[test]
+fn a_request_that_nobody_waits_for_any_more_is_not_sent_and_takes_up_no_room() {
+    let mut world = asking();
+    world.input(0, |session, now| session.order(now, LifeOrder::Terminate).unwrap());
+    for _ in 0..100 {
+        let ask = CollectMembers::new(RequestGuildMembers::users(GUILD, [1])).timeout(s(1));
+        let (result, told) = try_collect(&mut world, ask);
+        result.unwrap();
+        world.run(s(1));
+        assert_eq!(end_of(told.only()).cause, MembersEndCause::TimedOut { was_sent: false });
+    }
+    world.input(0, |session, now| session.order(now, LifeOrder::Start).unwrap());
+    world.run(s(120));
+    assert!(sent(&mut world, 8).is_empty());
 }

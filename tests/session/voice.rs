@@ -4,6 +4,7 @@
 use shardring::EventKind::{GuildCreate, GuildDelete, VoiceServerUpdate, VoiceStateUpdate};
 use shardring::shard::errands::ErrandError;
 use shardring::shard::errands::voice::{JoinVoice, VoiceChange, VoiceConnectInfo, VoiceEnd};
+use shardring::shard::session::LifeOrder;
 use shardring::{Error, ErrorKind, Intents};
 
 use crate::errands::{BOT, GUILD, Told, new_session, reconnect, say, sent, up};
@@ -356,4 +357,68 @@ fn a_reader_that_is_gone_is_forgotten() {
     own(&mut world, None);
     assert!(told.take().is_empty());
     assert!(!say(&mut world, VoiceServerUpdate, r#"{"guild_id":"5","token":"x","endpoint":"y"}"#));
+}
+
+fn order(world: &mut World<Script>, order: LifeOrder) {
+    world.input(0, |session, now| session.order(now, order).unwrap());
+}
+
+#[test]
+fn a_leave_that_waited_gives_way_to_the_join_in_a_new_session() {
+    let mut world = in_voice();
+    connected(&mut world);
+    world.act(0, Act::Op9(false));
+    let told = join(&mut world); // where it was: it would leave first
+    world.run(s(60));
+    let op4 = sent(&mut world, 4);
+    assert_eq!(op4.len(), 1, "{op4:?}");
+    assert!(op4[0].contains(r#""channel_id":"9""#), "{op4:?}");
+    assert!(state(&mut world, BOT, Some(CHANNEL), "n3w"));
+    server(&mut world, "t1", Some("host:443"));
+    assert_eq!(info(told.only()).session_id, "n3w");
+}
+
+#[test]
+fn a_server_that_came_before_the_bot_had_left_is_not_that_of_the_next_join() {
+    let mut world = in_voice();
+    let _first = join(&mut world);
+    own(&mut world, Some(CHANNEL));
+    let second = join(&mut world); // leaves first
+    server(&mut world, "old", Some("host:443"));
+    own(&mut world, None);
+    assert!(state(&mut world, BOT, Some(CHANNEL), "n3w"));
+    assert!(second.take().is_empty(), "that server's token is void");
+    server(&mut world, "new", Some("host:443"));
+    assert_eq!(info(second.only()).token, "new");
+}
+
+#[test]
+fn a_join_that_could_not_even_leave_first_was_not_sent() {
+    let mut world = in_voice();
+    connected(&mut world);
+    order(&mut world, LifeOrder::Terminate);
+    let (result, told) = try_join(&mut world, GUILD, JoinVoice::default().timeout(s(3)));
+    result.unwrap();
+    world.run(s(3));
+    assert!(sent(&mut world, 4).is_empty());
+    assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::TimedOut { was_sent: false }));
+}
+
+#[test]
+fn a_shard_that_is_closed_for_good_is_in_no_channel_and_joins_none_when_it_is_back() {
+    let mut world = in_voice();
+    let told = connected(&mut world);
+    order(&mut world, LifeOrder::Close);
+    assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::Stopped));
+    assert!(world.seats[0].session.voice_state(GUILD).is_none());
+    let mut world = in_voice();
+    order(&mut world, LifeOrder::Terminate);
+    let told = join(&mut world);
+    assert!(told.take().is_empty(), "a session that is kept may go on");
+    order(&mut world, LifeOrder::Close);
+    assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::Stopped));
+    order(&mut world, LifeOrder::Start);
+    world.run(s(60));
+    assert_eq!(world.state(0), shardring::shard::notice::State::Active);
+    assert!(sent(&mut world, 4).is_empty(), "nobody would serve it");
 }

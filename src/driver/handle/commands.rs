@@ -183,7 +183,7 @@ impl CommandReceipt {
     fn wait_until(&self, end: Option<Instant>) -> Option<Result<CommandSent, Error>> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
-            if let Poll::Ready(result) = self.poll_result(&waker) {
+            if let Poll::Ready(result) = self.poll_thread(&waker) {
                 return Some(result);
             }
             let Some(end) = end else {
@@ -192,6 +192,7 @@ impl CommandReceipt {
             };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                self.leave(&waker);
                 return None;
             }
             thread::park_timeout(left);

@@ -90,6 +90,8 @@ impl ShardHandle {
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) if Discord refuses the shard for good,
     /// [`ErrorKind::NotConnected`](crate::ErrorKind::NotConnected) if its user takes it down or has
     /// it down ([`start`](Self::start) it first),
+    /// [`ErrorKind::Dropped`](crate::ErrorKind::Dropped) if it is going down, that is waited for,
+    /// and it is started again before,
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if the engine stops before,
     /// [`ErrorKind::Full`](crate::ErrorKind::Full) if 1024 such receipts are open on a core.
     pub fn wait_for(&self, stage: Stage) -> Receipt<()> {
@@ -136,7 +138,8 @@ impl ShardHandle {
     }
 
     /// Takes the shard down with close code 1000: the session is over and the shard's part of the
-    /// bot goes offline.
+    /// bot goes offline. Voice hand-offs and collections of members end, as nothing more will come
+    /// for them.
     ///
     /// # Errors
     ///

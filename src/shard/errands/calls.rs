@@ -213,9 +213,9 @@ impl Voice {
                 continue;
             }
             // The new session is nowhere yet: nothing is to be left first.
-            call.stage = Stage::Joining;
+            let was = std::mem::replace(&mut call.stage, Stage::Joining);
             (call.session_id, call.server) = (None, None);
-            if !call.posted.is_waiting() {
+            if was == Stage::Leaving || !call.posted.is_waiting() {
                 call.send(out);
             }
         }
@@ -237,7 +237,7 @@ impl Voice {
         for (key, call) in &mut self.calls {
             let is_over = |patience: &mut Patience| patience.is_over(now, unread);
             if call.patience.as_mut().is_some_and(is_over) {
-                let was_sent = call.stage == Stage::Leaving || !call.posted.is_waiting();
+                let was_sent = !call.posted.is_waiting();
                 over.push((*key, VoiceEnd::TimedOut { was_sent }));
             }
         }
@@ -329,6 +329,7 @@ impl Call {
         match self.stage {
             Stage::Leaving => {
                 self.stage = Stage::Joining;
+                self.server = None; // Of the place that was left.
                 self.send(out);
                 Ok(())
             }

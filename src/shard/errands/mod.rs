@@ -82,7 +82,8 @@ pub(crate) struct Out {
     queue: VecDeque<(Command, Ticket)>,
 }
 
-/// How far a command of an errand came; `None`: there was none yet.
+/// How far a command of an errand came; `None`: there was none yet. Dropped, it takes back what was
+/// not sent: the errand is over.
 #[derive(Debug, Default)]
 pub(crate) struct Posted(Option<CommandReceipt>);
 
@@ -150,6 +151,9 @@ impl Errands {
     pub(crate) fn expire(&mut self, now: Time, unread: Duration) {
         self.unread = unread;
         if let Some(work) = &mut self.work {
+            // Whose command was dropped sends no leave after it.
+            work.voice.end_dropped();
+            work.collections.end_dropped();
             work.voice.expire(now, unread, &mut work.out);
             work.collections.expire(now, unread);
             self.rest();
@@ -315,6 +319,14 @@ impl Posted {
             let status = receipt.status();
             matches!(status, Cancelled | Dropped | Expired | Refused | Rejected | Superseded)
         })
+    }
+}
+
+impl Drop for Posted {
+    fn drop(&mut self) {
+        if let Some(receipt) = &self.0 {
+            receipt.cancel(); // Too late for one that was sent, and nothing changes then.
+        }
     }
 }
 

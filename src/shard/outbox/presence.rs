@@ -26,6 +26,8 @@ pub(super) struct PresenceSlot {
     waiting: Option<Waiting>,
     /// When the last ones left, oldest first.
     sent_at: Vec<Time>,
+    /// The last of them was raw JSON: what it set is not known here.
+    is_raw: bool,
     /// Goes with the IDENTIFY that was handed out.
     identify: Option<Waiting>,
 }
@@ -123,8 +125,13 @@ impl PresenceSlot {
         }
     }
 
-    /// One more leaves, of this slot or as raw JSON.
-    pub(super) fn record(&mut self, now: Time) {
+    /// One more leaves, as raw JSON.
+    pub(super) fn record_raw(&mut self, now: Time) {
+        self.record(now);
+        self.is_raw = true;
+    }
+
+    fn record(&mut self, now: Time) {
         if self.sent_at.len() == PRESENCES_MAX {
             self.sent_at.remove(0);
         }
@@ -135,6 +142,7 @@ impl PresenceSlot {
     pub(super) fn pull(&mut self, now: Time) -> Option<(&Presence, Waiting)> {
         let waiting = self.fly()?;
         self.record(now);
+        self.is_raw = false;
         self.wanted.as_ref().map(|wanted| (wanted, waiting))
     }
 
@@ -176,11 +184,11 @@ impl PresenceSlot {
     }
 
     /// The session goes on after a connection that was lost then: what may not have arrived is
-    /// sent again, unless a newer one waits.
+    /// sent again, unless a newer one waits or a raw one has come after it.
     pub(super) fn resumed(&mut self, lost_at: Option<Time>, turn: Turn) {
         let Some((lost_at, last)) = lost_at.zip(self.sent_at.last()) else { return };
         let in_doubt = self.wanted.is_some() && lost_at.since(*last) < PRESENCE_DOUBT;
-        if self.waiting.is_none() && in_doubt {
+        if self.waiting.is_none() && in_doubt && !self.is_raw {
             let before = self.wanted.clone();
             self.waiting = Some(Waiting { ticket: Ticket::none(), turn, before });
         }

@@ -232,7 +232,7 @@ impl Queues {
             }
             What::Plain { op } => {
                 if op == UPDATE_PRESENCE {
-                    self.presence.record(now);
+                    self.presence.record_raw(now);
                 }
                 Flight::Plain(entry.ticket)
             }

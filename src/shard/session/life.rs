@@ -195,6 +195,7 @@ impl Session {
         }
         if code == Some(CLOSE_TO_END) {
             self.lose_session(now, Cause::Stopped);
+            self.errands.retire(); // Nothing that they wait for will come.
         }
     }
 

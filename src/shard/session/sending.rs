@@ -42,7 +42,7 @@ impl Session {
         while let Some((command, ticket)) = self.errands.poll_command() {
             // Full, stopped or not valid: the ticket, told or dropped, tells the errand.
             if let Ok(prepared) = Outgoing::from(command).prepare(&rules) {
-                let _ = self.submit(now, prepared, ticket);
+                let _ = self.queue(now, prepared, ticket);
             }
         }
     }
@@ -64,17 +64,22 @@ impl Session {
         let prepared = command.into().prepare(&rules)?;
         let (ticket, receipt) = ticket();
         self.submit(now, prepared, ticket)?;
-        self.send_errands(now); // It may have taken the place of one of theirs.
         Ok(receipt)
     }
 
-    /// Queues a command that was checked. An error was told to the ticket, too.
+    /// Queues a command of the user that was checked. An error was told to the ticket, too.
     pub(crate) fn submit(
         &mut self,
         now: Time,
         command: Prepared,
         ticket: Ticket,
     ) -> Result<(), Error> {
+        self.queue(now, command, ticket)?;
+        self.send_errands(now); // It may have taken the place of one of theirs.
+        Ok(())
+    }
+
+    fn queue(&mut self, now: Time, command: Prepared, ticket: Ticket) -> Result<(), Error> {
         if let Some(error) = self.refuses(&command.kind) {
             ticket.end(Over::Rejected(error.clone()));
             return Err(error);
