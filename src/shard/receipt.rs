@@ -1,6 +1,6 @@
 //! What became of a command: the promise between a shard and whoever gave the command.
 //!
-//! The shard holds the [`Ticket`], the caller the [`CommandReceipt`]. Nothing here blocks: the
+//! The shard holds the `Ticket`, the caller the [`CommandReceipt`]. Nothing here blocks: the
 //! driver adds waiting. Invariants: a command is handed out only if its ticket was not cancelled
 //! first; a ticket that is dropped tells that the shard stopped, so nobody waits for ever.
 

@@ -6,6 +6,8 @@ use crate::clock::Time;
 use crate::driver::handle::Handle;
 use crate::driver::receipt::{Receipt, receipt};
 use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::members::MemberChunks;
 use crate::model::{ChannelId, GuildId};
 use crate::shard::errands::members::CollectMembers;
