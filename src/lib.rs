@@ -328,7 +328,8 @@ pub use shard::errands::members::{
     MembersEndCause, MembersNews, SILENCE_TIMEOUT,
 };
 pub use shard::errands::voice::{
-    JOIN_TIMEOUT, JoinVoice, OwnVoiceState, VoiceChange, VoiceConnectInfo, VoiceEnd,
+    CONFIRM_TIMEOUT, JOIN_TIMEOUT, JoinVoice, OwnVoiceState, VoiceChange, VoiceConnectInfo,
+    VoiceEnd,
 };
 pub use shard::handler::{Context, Handler, Link, Panicked};
 pub use shard::identify::IdentifyGate;

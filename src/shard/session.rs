@@ -331,7 +331,7 @@ impl Session {
         self.outbox.new_session();
         self.up(now);
         self.notice(Notice::Ready { session_id: session_id.into() });
-        self.errands.session_began();
+        self.errands.session_began(now);
         self.send_errands(now);
     }
 

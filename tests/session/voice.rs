@@ -3,7 +3,9 @@
 
 use shardring::EventKind::{GuildCreate, GuildDelete, VoiceServerUpdate, VoiceStateUpdate};
 use shardring::shard::errands::ErrandError;
-use shardring::shard::errands::voice::{JoinVoice, VoiceChange, VoiceConnectInfo, VoiceEnd};
+use shardring::shard::errands::voice::{
+    CONFIRM_TIMEOUT, JoinVoice, VoiceChange, VoiceConnectInfo, VoiceEnd,
+};
 use shardring::shard::session::LifeOrder;
 use shardring::{Error, ErrorKind, Intents};
 
@@ -283,6 +285,18 @@ fn after_a_new_session_guild_create_says_whether_the_bot_is_still_there() {
     new_session(&mut world);
     assert!(say(&mut world, GuildCreate, &guild("")));
     assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::SessionLost));
+}
+
+#[test]
+fn a_hand_off_of_which_a_new_session_says_nothing_ends_in_time() {
+    let mut world = in_voice();
+    let told = connected(&mut world);
+    new_session(&mut world);
+    world.run(CONFIRM_TIMEOUT - s(90));
+    assert!(told.take().is_empty(), "GUILD_CREATE may still come");
+    world.run(s(90));
+    assert_eq!(told.only(), VoiceChange::Ended(VoiceEnd::SessionLost));
+    assert!(sent(&mut world, 4).is_empty(), "the bot is in no voice to be left");
 }
 
 #[test]

@@ -54,7 +54,7 @@ struct Call {
     session_id: Option<String>,
     /// The half from VOICE_SERVER_UPDATE, until it is handed on.
     server: Option<Server>,
-    /// Only while joining.
+    /// While joining, and while a new session has yet to show that the bot is still there.
     patience: Option<Patience>,
     posted: Posted,
     /// A new session (or an outage's end) must yet show that the bot is still there.
@@ -205,11 +205,14 @@ impl Voice {
         }
     }
 
-    pub(super) fn session_began(&mut self, sees_guilds: bool, out: &mut Out) {
+    /// A new session; `patience` is for GUILD_CREATE to show whether the bot is still in voice, if
+    /// it comes at all.
+    pub(super) fn session_began(&mut self, patience: Option<Patience>, out: &mut Out) {
         self.own.clear();
         for call in self.calls.values_mut() {
             if call.stage == Stage::Connected {
-                call.is_unconfirmed = sees_guilds;
+                call.is_unconfirmed = patience.is_some();
+                call.patience = patience;
                 continue;
             }
             // The new session is nowhere yet: nothing is to be left first.
@@ -219,6 +222,7 @@ impl Voice {
                 call.send(out);
             }
         }
+        self.rearm();
     }
 
     pub(super) fn session_resumed(&mut self, out: &mut Out) {
@@ -238,13 +242,17 @@ impl Voice {
             let is_over = |patience: &mut Patience| patience.is_over(now, unread);
             if call.patience.as_mut().is_some_and(is_over) {
                 let was_sent = !call.posted.is_waiting();
-                over.push((*key, VoiceEnd::TimedOut { was_sent }));
+                over.push((*key, call.stage, VoiceEnd::TimedOut { was_sent }));
             }
         }
-        for (key, end) in over {
-            self.end(key, end);
-            // What comes too late shall not leave the bot where nobody serves it.
-            out.push_untold(UpdateVoiceState::leave(key));
+        for (key, stage, end) in over {
+            if stage == Stage::Connected {
+                self.end(key, VoiceEnd::SessionLost);
+            } else {
+                self.end(key, end);
+                // What comes too late shall not leave the bot where nobody serves it.
+                out.push_untold(UpdateVoiceState::leave(key));
+            }
         }
         self.rearm();
     }
@@ -302,6 +310,7 @@ impl Call {
     /// The bot is in a channel.
     fn is_in(&mut self, user_id: UserId, channel_id: ChannelId, state: &VoiceState<'_>) -> Taken {
         self.is_unconfirmed = false;
+        self.patience = self.patience.filter(|_| self.stage != Stage::Connected);
         let session_id = state.session_id.expose();
         match self.stage {
             Stage::Leaving => return Taken::Yes,

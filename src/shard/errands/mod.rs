@@ -179,10 +179,11 @@ impl Errands {
     }
 
     /// READY: a new session, which knows nothing of what the old one waited for.
-    pub(crate) fn session_began(&mut self) {
+    pub(crate) fn session_began(&mut self, now: Time) {
         let sees_guilds = self.intents.contains(Intents::GUILDS);
+        let patience = sees_guilds.then(|| Patience::new(now, voice::CONFIRM_TIMEOUT, self.unread));
         if let Some(work) = &mut self.work {
-            work.voice.session_began(sees_guilds, &mut work.out);
+            work.voice.session_began(patience, &mut work.out);
             work.collections.session_began(&mut work.out);
             self.rest();
         }

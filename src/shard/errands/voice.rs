@@ -23,6 +23,9 @@ pub struct JoinVoice {
 
 /// How long a join may take if nothing else is said.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after READY the guild's GUILD_CREATE may take to show that the bot is still in voice; a
+/// hand-off of which nothing was heard by then ends with [`VoiceEnd::SessionLost`].
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The most hand-offs of a shard, and the most voice states of the bot that it keeps: a shard has
 /// at most so many guilds (protocol section 7).
