@@ -3,15 +3,19 @@
 //! It queues calls for cores and gives receipts; it reads nothing of a core directly. Users clone
 //! it.
 
+mod commands;
+mod errands;
 mod shard;
 mod states;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use commands::{CommandReceipts, CommandTally};
 pub use shard::ShardHandle;
 
 use crate::clock::Time;
+use crate::command::shard_of;
 use crate::config::Config;
 use crate::driver::mailbox::{Mail, Mailbox, Refused, Stop};
 use crate::driver::receipt::{Giver, Receipt, receipt};
@@ -19,12 +23,8 @@ use crate::driver::shared::Shared;
 use crate::driver::warning::Warning;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
+use crate::model::GuildId;
 use crate::shard::Shard;
-
-mod commands;
-mod errands;
-
-pub use commands::{CommandReceipts, CommandTally};
 
 /// A handle to a running engine: `Clone`, `Send`, `Sync`; no call of it blocks.
 #[derive(Clone)]
@@ -104,7 +104,7 @@ impl Handle {
 
     /// The shard that a guild's events come on: `(guild_id >> 22) % total` (protocol.md §7).
     pub fn shard_of(&self, guild_id: impl Into<u64>) -> u32 {
-        ((guild_id.into() >> 22) % u64::from(self.total)) as u32
+        shard_of(GuildId::new(guild_id.into()), self.total)
     }
 
     /// The shards that this engine runs, ascending.

@@ -14,6 +14,7 @@ use crate::decode::{
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::time::Duration;
 
 model! {
     /// Opcode 10: the connection is open.
@@ -145,6 +146,13 @@ pub struct RateLimited<'a> {
     pub retry_after_s: f64,
     /// Which command it was.
     pub meta: RateLimitedMeta<'a>,
+}
+
+impl RateLimited<'_> {
+    /// `retry_after_s` as a time; what is no number of seconds asks for none. Unbounded.
+    pub(crate) fn retry_after(&self) -> Duration {
+        Duration::try_from_secs_f64(self.retry_after_s).unwrap_or_default()
+    }
 }
 
 /// The command that was over a limit, by its opcode.

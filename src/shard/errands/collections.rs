@@ -94,7 +94,7 @@ impl Collections {
     /// have no answer yet.
     pub(super) fn rate_limited(&mut self, now: Time, limited: &RateLimited<'_>) {
         let RateLimitedMeta::RequestGuildMembers(meta) = limited.meta else { return };
-        let retry_after = wait(limited.retry_after_s);
+        let retry_after = limited.retry_after().min(RETRY_AFTER_MAX);
         self.by_nonce.retain(|nonce, collection| {
             let is_meant = match meta.nonce {
                 Some(meant) => meant == nonce,
@@ -231,11 +231,6 @@ impl Seen {
     fn missing(&self, count: u32) -> Vec<u32> {
         (0..count).filter(|index| !self.has(*index)).take(MISSING_LEN_MAX).collect()
     }
-}
-
-/// Seconds as Discord says them; nonsense is no wait.
-fn wait(retry_after_s: f64) -> Duration {
-    Duration::try_from_secs_f64(retry_after_s).unwrap_or_default().min(RETRY_AFTER_MAX)
 }
 
 impl fmt::Debug for Collection {

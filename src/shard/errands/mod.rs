@@ -12,10 +12,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::command::{Command, CommandError, UpdateVoiceState};
+use crate::command::{Command, CommandError, UpdateVoiceState, shard_of};
 use crate::config::Intents;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Event, EventKind, UserId};
+use crate::model::{Event, EventKind, GuildId, UserId};
 use crate::shard::id::ShardId;
 use crate::shard::receipt::{CommandReceipt, CommandStatus, Ticket, ticket};
 
@@ -259,8 +259,7 @@ impl Errands {
     }
 
     fn check_guild(&self, guild_id: u64) -> Result<(), ErrandError> {
-        let total = u64::from(self.shard.total.max(1));
-        let of = ((guild_id >> 22) % total) as u32;
+        let of = shard_of(GuildId::new(guild_id), self.shard.total);
         if of == self.shard.id {
             Ok(())
         } else {

@@ -206,9 +206,7 @@ impl Outbox {
     pub(crate) fn rate_limited(&mut self, now: Time, event: &RateLimited<'_>) {
         let Some(queues) = &mut self.queues else { return };
         let RateLimitedMeta::RequestGuildMembers(meta) = event.meta else { return };
-        // What is no number of seconds asks for none.
-        let retry_after = Duration::try_from_secs_f64(event.retry_after_s).unwrap_or_default();
-        let retry_after = retry_after.min(RETRY_AFTER_MAX);
+        let retry_after = event.retry_after().min(RETRY_AFTER_MAX);
         queues.members.rate_limited(now, meta.guild_id, meta.nonce, retry_after);
         queues.replan();
     }
